@@ -1,0 +1,128 @@
+// The contract of one live session with a gateway, shared by all consumers, producers and admins of a client.
+import type { Observable } from 'rxjs';
+import type { ClientFrameOf, DataFrame, LogError, ServerFrameOf, TopicInfo } from '../protocol/index.ts';
+import type { Clock, Random } from './clock.ts';
+
+export type ConnectionStatus =
+  /** The first dial, or a dial that follows a failed one. `attempt` counts from 1. */
+  | { readonly type: 'connecting'; readonly url: string; readonly attempt: number }
+  | { readonly type: 'live'; readonly url: string; readonly sessionId: string; readonly logId: string }
+  /** Waiting `delayMs` before the next dial. `error` says why the last connection ended or the last dial failed. */
+  | { readonly type: 'reconnecting'; readonly attempt: number; readonly delayMs: number; readonly error: LogError }
+  /** For good: by close(), or by an error that no retry can mend. */
+  | { readonly type: 'closed'; readonly error?: LogError };
+
+type Id<T> = Omit<T, 'id'>;
+/** Frames that are answered by a reply of the same type. */
+export type RequestType =
+  | 'metadata'
+  | 'createTopic'
+  | 'deleteTopic'
+  | 'listOffsets'
+  | 'initProducer'
+  | 'join'
+  | 'leave'
+  | 'commit'
+  | 'committed'
+  | 'listGroups'
+  | 'describeGroup'
+  | 'ping';
+export interface RequestOptions {
+  /** Default: the client's requestTimeoutMs. Rejects with TIMED_OUT. */
+  readonly timeoutMs?: number | undefined;
+  /** Rejects with ABORTED. */
+  readonly signal?: AbortSignal | undefined;
+  /** false: fail with NETWORK_EXCEPTION when the connection drops instead of asking again on the next one. Default true: the request is repeated over reconnects, and after retriable errors with backoff, until timeout, abort, close or a final error. */
+  readonly retry?: boolean | undefined;
+}
+
+/** What a consumer attaches to the session: called synchronously from the socket's read path, so it must not block or throw. */
+export interface FetchSink {
+  /** `bytes` is what the frame counts for in the consumer's credit. `epoch` is that of the feed; the sink drops what is old. */
+  onData(frame: DataFrame, epoch: number): void;
+  onFetchError(frame: ServerFrameOf<'fetchError'>): void;
+  onAssignment(frame: ServerFrameOf<'assignment'>): void;
+  onFenced(frame: ServerFrameOf<'fenced'>): void;
+  onThrottled(delayMs: number): void;
+  /** The connection is live (again): open fetches anew from your own positions, with credit counted from zero. */
+  onLive(logId: string): void;
+  /** The connection is gone; feeds and credit with it. */
+  onDown(): void;
+  /** An answer for the gateway's heartbeat: ms the application has been at its present work, or undefined when idle. */
+  busyMs(): number | undefined;
+}
+export interface FetchChannel {
+  /** The number of this consumer on the socket. */
+  readonly consumer: number;
+  /** Sends now if live; else it is dropped, since onLive opens everything anew. Lists over the frame limits are split. */
+  send(
+    frame:
+      | Omit<ClientFrameOf<'fetch'>, 'consumer'>
+      | Omit<ClientFrameOf<'credit'>, 'consumer'>
+      | Omit<ClientFrameOf<'fetchClose'>, 'consumer'>
+      | Omit<ClientFrameOf<'owned'>, 'consumer'>,
+  ): void;
+  detach(): void;
+}
+
+export interface LogEnds {
+  readonly logStart: number;
+  readonly highWatermark: number;
+  readonly lastStableOffset: number;
+}
+
+/** Topics as the gateway last described them; kept fresh by pushes once `watch()` was called. */
+export interface TopicCache {
+  byName(name: string): TopicInfo | undefined;
+  byId(topicId: string): TopicInfo | undefined;
+  names(): readonly string[];
+  /** Newest known ends: from metadata, `ends`, `heartbeat` and data frames. */
+  ends(topicId: string, partition: number): LogEnds | undefined;
+  /** From now on (and over reconnects) topics are pushed. Resolves with the first full list. */
+  watch(options?: RequestOptions): Promise<void>;
+  /** After any change of topics (not of ends). Returns how to stop. */
+  onChange(listener: () => void): () => void;
+  /** After any change of ends. Returns how to stop. */
+  onEnds(listener: () => void): () => void;
+  /** Describes the named topics, asking the gateway, creating them where `autoCreate` and the log allow. Throws INVALID_TOPIC_EXCEPTION, TOPIC_AUTHORIZATION_FAILED; an unknown topic is absent from the result. */
+  describe(
+    names: readonly string[] | undefined,
+    options?: RequestOptions & { autoCreate?: boolean },
+  ): Promise<TopicInfo[]>;
+}
+
+export interface Session {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly clientId: string;
+  readonly requestTimeoutMs: number;
+  readonly topics: TopicCache;
+  readonly status$: Observable<ConnectionStatus>;
+  readonly status: ConnectionStatus;
+  /** Times the connection became live again after a drop. */
+  readonly reconnects: number;
+  /** Smallest round trip measured on this connection, ms; undefined before the first. */
+  readonly roundTripMs: number | undefined;
+  /** Dials if nothing has yet. */
+  connect(): void;
+  /** Resolves when live; rejects with the terminal error, TIMED_OUT, ABORTED or CLOSED. */
+  whenLive(options?: RequestOptions): Promise<void>;
+  request<T extends RequestType>(frame: Id<ClientFrameOf<T>>, options?: RequestOptions): Promise<ServerFrameOf<T>>;
+  /** One encoded batch; resolves when it is durable. Not repeated by the session: the producer owns retries and their order. */
+  produce(
+    topicId: string,
+    partition: number,
+    batch: Uint8Array,
+    options?: RequestOptions,
+  ): Promise<ServerFrameOf<'produce'>>;
+  attach(sink: FetchSink): FetchChannel;
+  /** Counts users of the connection; when the last one releases it, it closes 1000. */
+  retain(): () => Promise<void>;
+  close(error?: LogError): Promise<void>;
+}
+
+/** A config that carries this shares the session instead of opening one: how Client hands its connection to what it makes. */
+export const SESSION: unique symbol = Symbol('distributedlog.session');
+export interface WithSession {
+  readonly [SESSION]?: Session;
+}
