@@ -1,0 +1,13 @@
+// `npm run bench`: installs and builds what is missing, then measures. `-- --help` lists the options.
+import { join } from 'node:path';
+import { build, checkNode, install, main, root, run } from './lib/steps.mjs';
+
+main(async () => {
+  // What it says while it prepares goes to stderr, so that `-- --json` is JSON alone.
+  console.log = console.error;
+  checkNode();
+  await install();
+  await build();
+  await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-b', 'bench'], { quiet: true });
+  await run(process.execPath, [join(root, 'bench/dist/run.js'), ...process.argv.slice(2)]);
+});

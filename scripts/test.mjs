@@ -1,0 +1,101 @@
+// `npm test`: everything that decides whether a change may land, in one command on a bare machine.
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { ensureBrowser } from './lib/browser.mjs';
+import { build, checkNode, done, fail, install, main, root, run, say, seconds, StepError } from './lib/steps.mjs';
+
+const reports = join(root, 'test-results');
+const bin = (name) => join(root, 'node_modules/.bin', name);
+let passed = 0;
+let failed = 0;
+let skipped = 0;
+
+/** Adds a runner's JSON report to the totals; a run that executed nothing is a failure. */
+function count(file, read) {
+  const totals = read(JSON.parse(readFileSync(join(reports, file), 'utf8')));
+  passed += totals.passed;
+  failed += totals.failed;
+  skipped += totals.skipped;
+  if (totals.passed + totals.failed === 0) throw new StepError(`${file}: no test was executed`);
+}
+
+const STAGES = {
+  lint: ['Lint and format (biome)', () => run(bin('biome'), ['ci', '--error-on-warnings', '.'], { quiet: true })],
+  types: [
+    'Types of tests, benchmarks and the dashboard (tsc)',
+    async () => {
+      await run(bin('tsc'), ['--noEmit', '-p', 'tsconfig.test.json'], { quiet: true });
+      await run(bin('tsc'), ['--noEmit', '-p', 'examples/web'], { quiet: true });
+    },
+  ],
+  packages: [
+    'Published packages: exports, unused code, size (publint, knip, size-limit)',
+    async () => {
+      await run(bin('publint'), ['--strict', '.'], { quiet: true });
+      await run(bin('publint'), ['--strict', 'gateway'], { quiet: true });
+      await run(bin('knip'), [], { quiet: true });
+      await run(bin('size-limit'), []);
+    },
+  ],
+  docs: ['Code in the documents compiles', () => run(process.execPath, [join(root, 'scripts/docs.mjs')], { quiet: true })],
+  unit: [
+    'Unit, property, conformance and process tests (vitest)',
+    async () => {
+      try {
+        await run(bin('vitest'), ['run', '--reporter=dot', '--reporter=json', `--outputFile.json=${join(reports, 'unit.json')}`]);
+      } finally {
+        count('unit.json', (report) => ({
+          passed: report.numPassedTests,
+          failed: report.numFailedTests + report.numFailedTestSuites,
+          skipped: report.numPendingTests + report.numTodoTests,
+        }));
+      }
+    },
+  ],
+  e2e: [
+    'End to end in real Chromium (playwright)',
+    async () => {
+      const chromium = await ensureBrowser();
+      try {
+        await run(bin('playwright'), ['test', '-c', 'e2e/playwright.config.ts'], { env: { CHROMIUM_PATH: chromium } });
+      } finally {
+        count('e2e.json', ({ stats }) => ({ passed: stats.expected, failed: stats.unexpected + stats.flaky, skipped: stats.skipped }));
+      }
+    },
+  ],
+};
+
+const wanted = process.argv.slice(2).filter((name) => name !== '--');
+if (wanted.includes('--help')) {
+  console.log('npm test [-- STAGE…]\n\nWithout a stage: all of them.\n');
+  for (const [name, [title]] of Object.entries(STAGES)) console.log(`  ${name.padEnd(10)}${title}`);
+  process.exit(0);
+}
+const unknown = wanted.find((name) => !(name in STAGES));
+if (unknown) fail(`There is no test stage "${unknown}"`, `choose from ${Object.keys(STAGES).join(', ')}`);
+
+main(async () => {
+  const started = performance.now();
+  checkNode();
+  await install();
+  await build();
+  rmSync(reports, { recursive: true, force: true });
+  mkdirSync(reports, { recursive: true });
+  const broken = [];
+  for (const [name, [title, body]] of Object.entries(STAGES)) {
+    if (wanted.length > 0 && !wanted.includes(name)) continue;
+    const at = performance.now();
+    say(`${title}…`);
+    try {
+      await body();
+      done(`${title}: ${seconds(at)}`);
+    } catch (error) {
+      if (!(error instanceof StepError) || error.message === 'interrupted') throw error;
+      broken.push(name);
+      console.error(`✖ ${name}: ${error.message}`);
+    }
+  }
+  console.log(`\n${passed} passed, ${failed} failed, ${skipped} skipped\n`);
+  if (broken.length > 0) throw new StepError(`Failed: ${broken.join(', ')} (again: npm test -- ${broken.join(' ')})`);
+  done(`All checks passed in ${seconds(started)}`);
+});
