@@ -5,6 +5,16 @@ declare function queueMicrotask(callback: () => void): void;
 declare const performance: { now(): number };
 declare const crypto: { getRandomValues<T extends Uint8Array>(array: T): T; randomUUID?(): string };
 
+declare class URL {
+  constructor(url: string, base?: string);
+  readonly href: string;
+  readonly host: string;
+  readonly hostname: string;
+  readonly username: string;
+  readonly password: string;
+  readonly hash: string;
+}
+
 interface AbortSignal {
   readonly aborted: boolean;
   readonly reason: unknown;

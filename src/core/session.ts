@@ -4,7 +4,7 @@ import type { ClientFrameOf, DataFrame, LogError, ServerFrameOf, TopicInfo } fro
 import type { Clock, Random } from './clock.ts';
 
 export type ConnectionStatus =
-  /** The first dial, or a dial that follows a failed one. `attempt` counts from 1. */
+  /** The first dial, or a dial that follows a failed one. `attempt` counts from 1; 0: nothing has been dialled yet. */
   | { readonly type: 'connecting'; readonly url: string; readonly attempt: number }
   | { readonly type: 'live'; readonly url: string; readonly sessionId: string; readonly logId: string }
   /** Waiting `delayMs` before the next dial. `error` says why the last connection ended or the last dial failed. */
@@ -32,7 +32,7 @@ export interface RequestOptions {
   readonly timeoutMs?: number | undefined;
   /** Rejects with ABORTED. */
   readonly signal?: AbortSignal | undefined;
-  /** false: fail with NETWORK_EXCEPTION when the connection drops instead of asking again on the next one. Default true: the request is repeated over reconnects, and after retriable errors with backoff, until timeout, abort, close or a final error. */
+  /** false: fail with NETWORK_EXCEPTION when the connection drops (sent or not), and with any error, instead of asking again; a request made while nothing is live waits for the connection. Default true: the request is repeated over reconnects, and after retriable errors with backoff, until timeout, abort, close or a final error (also one that only another request can mend: STALE_MEMBER_EPOCH, UNKNOWN_TOPIC_ID, FENCED_LEADER_EPOCH, CORRUPT_MESSAGE). */
   readonly retry?: boolean | undefined;
 }
 
@@ -44,7 +44,7 @@ export interface FetchSink {
   onAssignment(frame: ServerFrameOf<'assignment'>): void;
   onFenced(frame: ServerFrameOf<'fenced'>): void;
   onThrottled(delayMs: number): void;
-  /** The connection is live (again): open fetches anew from your own positions, with credit counted from zero. */
+  /** The connection is live (again): open fetches anew from your own positions, with credit counted from zero. Attached while live, it is called once soon after attach() returned. */
   onLive(logId: string): void;
   /** The connection is gone; feeds and credit with it. */
   onDown(): void;

@@ -12,6 +12,7 @@ export const CLOSE_CODES = {
   INTERNAL: { code: 4500, meaning: 'The gateway failed in a way it did not expect.' },
   DRAIN: { code: 4503, meaning: 'The gateway is shutting down.' },
   TIMEOUT: { code: 4508, meaning: 'No hello within 10 s, or no answer to a heartbeat within 8 s.' },
+  SUSPENDED: { code: 4510, meaning: 'The page is frozen or hidden for good; it dials again when it comes back.' },
   FLOOD: { code: 4529, meaning: 'Requests kept coming far above the rate limit.' },
   TOO_MANY_CONNECTIONS: { code: 4530, meaning: 'The connection limit of this address or of the gateway is reached.' },
   SLOW_READER: { code: 4531, meaning: 'The socket took no bytes for 10 s while data was waiting.' },
