@@ -14,7 +14,7 @@ export default defineConfig({
     ],
   },
   test: {
-    include: ['src/**/*.test.ts', 'gateway/src/**/*.test.ts', 'bench/**/*.test.ts', 'scripts/**/*.test.ts'],
+    include: ['src/**/*.test.ts', 'gateway/src/**/*.test.ts', 'examples/web/src/**/*.test.ts'],
     testTimeout: 20_000,
   },
 });

@@ -55,9 +55,13 @@ interface Server {
   stop(): void;
 }
 function startServer(kind: string, dir: string, topics: readonly string[]): Promise<Server> {
-  const child = spawn(process.execPath, [fileURLToPath(new URL('./server.js', import.meta.url)), kind, dir, ...topics], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
+  const child = spawn(
+    process.execPath,
+    [fileURLToPath(new URL('./server.js', import.meta.url)), kind, dir, ...topics],
+    {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    },
+  );
   return new Promise((resolve, reject) => {
     child.on('exit', (code) => reject(new Error(`the ${kind} server ended with ${code}`)));
     child.stdout.on('data', (chunk: Buffer) => {
@@ -164,7 +168,8 @@ function table(rows: readonly Row[]): string {
   ]);
   const head = ['row', 'ours', 'rival', 'ratio', 'goal'];
   const widths = head.map((title, column) => Math.max(title.length, ...lines.map((line) => line[column]?.length ?? 0)));
-  const format = (cells: readonly string[]): string => cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ');
+  const format = (cells: readonly string[]): string =>
+    cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ');
   return [format(head), widths.map((width) => '─'.repeat(width)).join('  '), ...lines.map(format)].join('\n');
 }
 

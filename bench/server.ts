@@ -29,7 +29,11 @@ async function fill(log: Log, topic: string, count: number, valueBytes: number):
   return info.topicId;
 }
 
-async function readFrames(log: Log, topicId: string, onFrame: (batches: Uint8Array) => Promise<void> | undefined): Promise<void> {
+async function readFrames(
+  log: Log,
+  topicId: string,
+  onFrame: (batches: Uint8Array) => Promise<void> | undefined,
+): Promise<void> {
   for (let offset = 0; ; ) {
     const read = await log.read({
       topicId,
@@ -76,9 +80,11 @@ async function json(socket: WebSocket, log: Log, topic: string, topicId: string)
       const reader = new RecordReader(topic, 0, batches, at, header);
       for (let record = reader.next(0); record; record = reader.next(0)) {
         const { offset, timestamp, key, value } = record;
-        const text = value === null ? null : Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('utf8');
+        const text =
+          value === null ? null : Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('utf8');
         const message = JSON.stringify({ topic, partition: 0, offset, timestamp, key, value: text, headers: {} });
-        if (socket.bufferedAmount > HIGH_WATER_BYTES) last = new Promise((resolve) => socket.send(message, () => resolve()));
+        if (socket.bufferedAmount > HIGH_WATER_BYTES)
+          last = new Promise((resolve) => socket.send(message, () => resolve()));
         else socket.send(message);
       }
       at += header.sizeInBytes;

@@ -1,5 +1,5 @@
 // Compiles every `ts` code block of the documents, so that no reader copies code that does not work.
-import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { main, root, run, StepError } from './lib/steps.mjs';
 
@@ -7,11 +7,16 @@ const out = join(root, 'dist/.docs');
 
 /** The code of all fenced blocks in that language, in order. */
 export function codeBlocks(markdown, language) {
-  return [...markdown.matchAll(new RegExp(`^\`\`\`${language}\\b[^\\n]*\\n([\\s\\S]*?)^\`\`\``, 'gm'))].map((match) => match[1]);
+  return [...markdown.matchAll(new RegExp(`^\`\`\`${language}\\b[^\\n]*\\n([\\s\\S]*?)^\`\`\``, 'gm'))].map(
+    (match) => match[1],
+  );
 }
 
 function documents() {
-  const at = (dir) => readdirSync(join(root, dir)).filter((name) => name.endsWith('.md')).map((name) => join(dir, name));
+  const at = (dir) =>
+    readdirSync(join(root, dir))
+      .filter((name) => name.endsWith('.md'))
+      .map((name) => join(dir, name));
   return [...at('.'), ...at('docs'), ...at('gateway')];
 }
 

@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { build, checkNode, done, fail, install, root, say, StepError, stopCleanlyOnSignals } from './lib/steps.mjs';
+import { build, checkNode, done, fail, install, root, StepError, say, stopCleanlyOnSignals } from './lib/steps.mjs';
 
 const HELP = `npm start -- [options]
 
@@ -63,7 +63,18 @@ async function serve(values) {
   say(`Starting the gateway on the embedded log in ${values.data}`);
   const gateway = start(
     'gateway',
-    [bin, 'gateway', '--data', values.data, '--port', values.port, '--static', join(root, 'examples/web/dist'), '--log-level', 'warn'],
+    [
+      bin,
+      'gateway',
+      '--data',
+      values.data,
+      '--port',
+      values.port,
+      '--static',
+      join(root, 'examples/web/dist'),
+      '--log-level',
+      'warn',
+    ],
     (line) => {
       const address = /https?:\/\/\S+/.exec(line);
       if (address) ready(address[0]);
@@ -105,13 +116,18 @@ async function serve(values) {
     throw new StepError(`The gateway was not ready after ${READY_TIMEOUT_MS / 1000} s`);
   }
   if (values.telemetry) {
-    children.push(start('telemetry', [join(root, 'scripts/telemetry.mjs'), '--gateway', first], (line) => console.log(line)));
+    children.push(
+      start('telemetry', [join(root, 'scripts/telemetry.mjs'), '--gateway', first], (line) => console.log(line)),
+    );
   }
   done(`Dashboard: ${first}   (Ctrl-C stops)`);
 
   const ended = await Promise.race(children.map(({ exited }) => exited));
   await stopAll();
-  if (!signalled) throw new StepError(`The ${ended.name} ended by itself (${ended.signal ?? `exit code ${ended.code}`}); its message is above`);
+  if (!signalled)
+    throw new StepError(
+      `The ${ended.name} ended by itself (${ended.signal ?? `exit code ${ended.code}`}); its message is above`,
+    );
 }
 
 const values = options();

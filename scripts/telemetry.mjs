@@ -9,11 +9,20 @@ const httpUrl = new URL(options.gateway);
 const DAY_MS = 24 * 60 * 60 * 1000;
 const RETENTION = { 'retention.ms': String(DAY_MS), 'retention.bytes': String(256 * 1024 * 1024) };
 
-const client = new Client({ bootstrapServers: `${httpUrl.protocol === 'https:' ? 'wss' : 'ws'}://${httpUrl.host}`, clientId: 'telemetry' });
+const client = new Client({
+  bootstrapServers: `${httpUrl.protocol === 'https:' ? 'wss' : 'ws'}://${httpUrl.host}`,
+  clientId: 'telemetry',
+});
 const producer = client.producer();
 const admin = client.admin();
 
-const TOPICS = { 'telemetry.cpu': 2, 'telemetry.memory': 1, 'telemetry.load': 1, 'telemetry.eventloop': 1, 'telemetry.gateway': 3 };
+const TOPICS = {
+  'telemetry.cpu': 2,
+  'telemetry.memory': 1,
+  'telemetry.load': 1,
+  'telemetry.eventloop': 1,
+  'telemetry.gateway': 3,
+};
 for (const [name, partitions] of Object.entries(TOPICS)) {
   await admin.createTopic({ name, partitions, config: RETENTION }).catch((error) => {
     if (LogError.from(error).code !== 'TOPIC_ALREADY_EXISTS') throw error;
@@ -57,7 +66,12 @@ function sampleMemory() {
   const total = totalmem();
   const free = freemem();
   const { rss, heapUsed, external } = process.memoryUsage();
-  send('telemetry.memory', 'system', { total, free, used: total - free, usedPercent: Math.round((1 - free / total) * 1000) / 10 });
+  send('telemetry.memory', 'system', {
+    total,
+    free,
+    used: total - free,
+    usedPercent: Math.round((1 - free / total) * 1000) / 10,
+  });
   send('telemetry.memory', 'telemetry-process', { rss, heapUsed, external });
 }
 function sampleLoad() {
@@ -66,7 +80,11 @@ function sampleLoad() {
 }
 function sampleEventLoop() {
   if (delays.count === 0) return;
-  send('telemetry.eventloop', 'delay', { meanMs: ms(delays.mean), maxMs: ms(delays.max), p99Ms: ms(delays.percentile(99)) });
+  send('telemetry.eventloop', 'delay', {
+    meanMs: ms(delays.mean),
+    maxMs: ms(delays.max),
+    p99Ms: ms(delays.percentile(99)),
+  });
   delays.reset();
 }
 /** One record for each of the gateway's own counters: the Prometheus text, as anybody can read it. */

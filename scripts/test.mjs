@@ -2,7 +2,7 @@
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ensureBrowser } from './lib/browser.mjs';
-import { build, checkNode, done, fail, install, main, root, run, say, seconds, StepError } from './lib/steps.mjs';
+import { build, checkNode, done, fail, install, main, root, run, StepError, say, seconds } from './lib/steps.mjs';
 
 const reports = join(root, 'test-results');
 const bin = (name) => join(root, 'node_modules/.bin', name);
@@ -37,12 +37,20 @@ const STAGES = {
       await run(bin('size-limit'), []);
     },
   ],
-  docs: ['Code in the documents compiles', () => run(process.execPath, [join(root, 'scripts/docs.mjs')], { quiet: true })],
+  docs: [
+    'Code in the documents compiles',
+    () => run(process.execPath, [join(root, 'scripts/docs.mjs')], { quiet: true }),
+  ],
   unit: [
     'Unit, property, conformance and process tests (vitest)',
     async () => {
       try {
-        await run(bin('vitest'), ['run', '--reporter=dot', '--reporter=json', `--outputFile.json=${join(reports, 'unit.json')}`]);
+        await run(bin('vitest'), [
+          'run',
+          '--reporter=dot',
+          '--reporter=json',
+          `--outputFile.json=${join(reports, 'unit.json')}`,
+        ]);
       } finally {
         count('unit.json', (report) => ({
           passed: report.numPassedTests,
@@ -59,7 +67,11 @@ const STAGES = {
       try {
         await run(bin('playwright'), ['test', '-c', 'e2e/playwright.config.ts'], { env: { CHROMIUM_PATH: chromium } });
       } finally {
-        count('e2e.json', ({ stats }) => ({ passed: stats.expected, failed: stats.unexpected + stats.flaky, skipped: stats.skipped }));
+        count('e2e.json', ({ stats }) => ({
+          passed: stats.expected,
+          failed: stats.unexpected + stats.flaky,
+          skipped: stats.skipped,
+        }));
       }
     },
   ],

@@ -1,7 +1,7 @@
 // Finds a Chromium that launches: one that is there, else Playwright's download, else the system's package manager.
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { done, run, say, StepError } from './steps.mjs';
+import { done, run, StepError, say } from './steps.mjs';
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'chrome', 'microsoft-edge'];
 const WELL_KNOWN = [
@@ -24,7 +24,9 @@ export const LAUNCH_ARGS = [
 
 function installed(playwrightPath) {
   const onPath = (process.env.PATH ?? '').split(delimiter).flatMap((dir) => NAMES.map((name) => join(dir, name)));
-  return [...new Set([process.env.CHROMIUM_PATH, playwrightPath, ...WELL_KNOWN, ...onPath])].filter((path) => path && existsSync(path));
+  return [...new Set([process.env.CHROMIUM_PATH, playwrightPath, ...WELL_KNOWN, ...onPath])].filter(
+    (path) => path && existsSync(path),
+  );
 }
 
 async function launches(chromium, executablePath) {
@@ -45,7 +47,13 @@ async function firstThatLaunches(chromium) {
 
 const sudo = (command) => (process.getuid?.() === 0 ? command : ['sudo', '-n', ...command]);
 const PACKAGE_MANAGERS = [
-  ['/usr/bin/apt-get', [['apt-get', 'update', '-qq'], ['apt-get', 'install', '-y', '-qq', 'chromium']]],
+  [
+    '/usr/bin/apt-get',
+    [
+      ['apt-get', 'update', '-qq'],
+      ['apt-get', 'install', '-y', '-qq', 'chromium'],
+    ],
+  ],
   ['/usr/bin/dnf', [['dnf', 'install', '-y', 'chromium']]],
   ['/sbin/apk', [['apk', 'add', 'chromium']]],
   ['/usr/bin/pacman', [['pacman', '-S', '--noconfirm', 'chromium']]],
@@ -58,7 +66,10 @@ export async function ensureBrowser() {
   if (path) return path;
   say('No Chromium here: trying Playwright’s download…');
   try {
-    await run('npx', ['--no-install', 'playwright', 'install', 'chromium'], { quiet: true, timeoutMs: DOWNLOAD_TIMEOUT_MS });
+    await run('npx', ['--no-install', 'playwright', 'install', 'chromium'], {
+      quiet: true,
+      timeoutMs: DOWNLOAD_TIMEOUT_MS,
+    });
     path = await firstThatLaunches(chromium);
   } catch (error) {
     say(`Playwright’s download failed (${error.message})`);

@@ -71,7 +71,9 @@ export function run(command, args, { quiet = false, env = {}, cwd = root, timeou
       if (interrupted) return reject(new StepError('interrupted'));
       if (code === 0) return resolvePromise(output);
       if (quiet) process.stderr.write(output);
-      reject(new StepError(`${[command, ...args].join(' ')} ${signal ? `was killed by ${signal}` : `exited with ${code}`}`));
+      reject(
+        new StepError(`${[command, ...args].join(' ')} ${signal ? `was killed by ${signal}` : `exited with ${code}`}`),
+      );
     });
   });
 }
@@ -89,12 +91,17 @@ export function main(body) {
 
 export function checkNode() {
   const [major, minor] = process.versions.node.split('.').map(Number);
-  if (major < 20 || (major === 20 && minor < 19)) fail(`Node ${process.versions.node} is too old`, 'install Node 20.19 or newer');
+  if (major < 20 || (major === 20 && minor < 19))
+    fail(`Node ${process.versions.node} is too old`, 'install Node 20.19 or newer');
 }
 
 const hashFiles = (files) => {
   const hash = createHash('sha256');
-  for (const file of files) hash.update(`${relative(root, file)}\0`).update(readFileSync(file)).update('\0');
+  for (const file of files)
+    hash
+      .update(`${relative(root, file)}\0`)
+      .update(readFileSync(file))
+      .update('\0');
   return hash.digest('hex');
 };
 function walk(path, found = []) {
@@ -125,7 +132,12 @@ export function stampOf(name, inputs) {
 
 /** `npm ci` unless node_modules is what the lockfile says. */
 export async function install() {
-  const stamp = stampOf('install', ['package-lock.json', 'package.json', 'gateway/package.json', 'examples/web/package.json']);
+  const stamp = stampOf('install', [
+    'package-lock.json',
+    'package.json',
+    'gateway/package.json',
+    'examples/web/package.json',
+  ]);
   if (stamp.fresh && existsSync(join(root, 'node_modules', 'typescript'))) return;
   const started = performance.now();
   say('Installing dependencies (npm ci)…');
@@ -136,11 +148,25 @@ export async function install() {
 
 /** Compiles every package and bundles the dashboard; each part only if its inputs changed. */
 export async function build({ force = false } = {}) {
-  const packages = stampOf('build', ['src', 'gateway/src', 'gateway/tsconfig.json', 'tsconfig.base.json', 'tsconfig.json', 'package-lock.json']);
-  if (force || !packages.fresh || !existsSync(join(root, 'dist/index.js')) || !existsSync(join(root, 'gateway/dist/index.js'))) {
+  const packages = stampOf('build', [
+    'src',
+    'gateway/src',
+    'gateway/tsconfig.json',
+    'tsconfig.base.json',
+    'tsconfig.json',
+    'package-lock.json',
+  ]);
+  if (
+    force ||
+    !packages.fresh ||
+    !existsSync(join(root, 'dist/index.js')) ||
+    !existsSync(join(root, 'gateway/dist/index.js'))
+  ) {
     const started = performance.now();
     say('Building the SDK and the gateway (tsc -b)…');
-    await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-b', ...(force ? ['--force'] : [])], { quiet: true });
+    await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-b', ...(force ? ['--force'] : [])], {
+      quiet: true,
+    });
     packages.remember();
     done(`SDK and gateway built in ${seconds(started)}`);
   }

@@ -1,0 +1,110 @@
+// A real `dlog gateway` process on a directory of its own, that a test can kill and start again on the same port.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const READY_TIMEOUT_MS = 20_000;
+
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
+
+export class GatewayProcess {
+  readonly port: number;
+  readonly dir: string;
+  readonly #args: readonly string[];
+  #child: ChildProcess | undefined;
+
+  private constructor(port: number, dir: string, args: readonly string[]) {
+    this.port = port;
+    this.dir = dir;
+    this.#args = args;
+  }
+
+  static async start(args: readonly string[] = []): Promise<GatewayProcess> {
+    const gateway = new GatewayProcess(await freePort(), mkdtempSync(join(tmpdir(), 'dlog-e2e-')), args);
+    await gateway.start();
+    return gateway;
+  }
+
+  get url(): string {
+    return `ws://127.0.0.1:${this.port}`;
+  }
+  get httpUrl(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  async start(): Promise<void> {
+    const child = spawn(
+      process.execPath,
+      [
+        join(ROOT, 'gateway/bin/dlog.js'),
+        'gateway',
+        '--data',
+        this.dir,
+        '--port',
+        String(this.port),
+        '--static',
+        join(ROOT, 'examples/web/dist'),
+        '--log-level',
+        'error',
+        ...this.#args,
+      ],
+      { stdio: ['ignore', 'pipe', 'pipe'] },
+    );
+    this.#child = child;
+    let output = '';
+    child.stdout.on('data', (chunk) => {
+      output += chunk;
+    });
+    child.stderr.on('data', (chunk) => {
+      output += chunk;
+    });
+    const deadlineMs = Date.now() + READY_TIMEOUT_MS;
+    while (!(await this.#ready())) {
+      if (child.exitCode !== null) throw new Error(`the gateway exited with ${child.exitCode}:\n${output}`);
+      if (Date.now() > deadlineMs) throw new Error(`the gateway is not ready after ${READY_TIMEOUT_MS} ms:\n${output}`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  async #ready(): Promise<boolean> {
+    try {
+      return (await fetch(`${this.httpUrl}/readyz`)).ok;
+    } catch {
+      return false;
+    }
+  }
+
+  /** SIGKILL: nothing is flushed, nobody is told. */
+  kill9(): Promise<void> {
+    return this.#end('SIGKILL');
+  }
+
+  /** SIGTERM: a graceful drain. */
+  stop(): Promise<void> {
+    return this.#end('SIGTERM');
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    const child = this.#child;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const exited = new Promise((resolve) => child.once('exit', resolve));
+    child.kill(signal);
+    await exited;
+  }
+
+  async dispose(): Promise<void> {
+    await this.kill9();
+    rmSync(this.dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+  }
+}
