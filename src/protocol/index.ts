@@ -1,6 +1,7 @@
 // dlog.v1, the wire: what both ends share.
 export { type ClientFrame, type ClientFrameOf, clientFrame } from './client-frames.ts';
 export { CLOSE_CODES, type CloseReason, mayReconnect } from './close-codes.ts';
+export { compressBatch, type Decompress, type Decompressors, decompressBatch } from './compression.ts';
 export {
   encodeClientFrame,
   encodeServerFrame,
@@ -26,19 +27,16 @@ export { ERROR_TABLE, type ErrorCode, isErrorCode, LogError, type LogErrorContex
 export { MAX_SAFE_OFFSET, PROTOCOL_LIMITS, PROTOCOL_NAME, PROTOCOL_VERSION } from './limits.ts';
 export { murmur2, partitionForKey } from './murmur2.ts';
 export {
+  BATCH_HEADER_BYTES,
   type BatchHeader,
   type Compression,
-  compressBatch,
-  decompressBatch,
-  type EncodeBatchOptions,
-  encodeBatch,
-  RecordReader,
-  type RecordToEncode,
   readBatchHeader,
   scanBatches,
   stampBatch,
   verifyBatch,
 } from './record-batch.ts';
+export { type EncodeBatchOptions, encodeBatch, type RecordToEncode } from './record-encoder.ts';
+export { RecordReader } from './record-reader.ts';
 export {
   type ErrorFrame,
   type ReplyOf,
