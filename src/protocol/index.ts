@@ -21,6 +21,7 @@ export {
   type ProduceFrame,
   parseDataFrame,
   parseProduceFrame,
+  readProduceId,
   writeDataFrameHeader,
 } from './data-frame.ts';
 export { ERROR_TABLE, type ErrorCode, isErrorCode, LogError, type LogErrorContext } from './errors.ts';
