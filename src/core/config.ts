@@ -1,6 +1,7 @@
 // What a client may be configured with, and the one way any configuration is checked. Knows nothing of what the options do.
 import * as z from 'zod/mini';
 import { LogError } from '../protocol/index.ts';
+import { parseBootstrapServers } from './bootstrap.ts';
 import type { Clock, Random } from './clock.ts';
 import type { Transport } from './transport.ts';
 
@@ -64,20 +65,21 @@ export function hasMethods(value: unknown, ...names: readonly string[]): boolean
   return names.every((name) => typeof Reflect.get(value, name) === 'function');
 }
 
-const SERVER = /^(?:wss?:\/\/)?(?:\[[0-9a-f:.]+\]|[^\s/:?#@,[\]]+)(?::(\d{1,5}))?(?:\/[^\s?#]*)?$/i;
-function isServer(text: string): boolean {
-  const match = SERVER.exec(text);
-  return match !== null && Number(match[1] ?? 1) >= 1 && Number(match[1] ?? 1) <= 65_535;
-}
-const serversError = "'host:port', 'ws://host:port' or 'wss://host:port', or a list of these, at least one";
+const serversError = "'host:port', 'ws://host:port' or 'wss://host:port', or a list of these";
 const servers = z.pipe(
   z.pipe(
     z.union([z.string(), z.array(z.string())], { error: serversError }),
-    z.transform((given) =>
-      (typeof given === 'string' ? given.split(',') : given).map((server) => server.trim()).filter((s) => s !== ''),
-    ),
+    z.transform((given) => (typeof given === 'string' ? [given] : given)),
   ),
-  z.array(z.string()).check(z.refine((list) => list.length > 0 && list.every(isServer), { error: serversError })),
+  z.array(z.string()).check((payload) => {
+    try {
+      // The scheme of a bare host:port is the transport's to say; any will do for the check.
+      parseBootstrapServers(payload.value, { server: 'localhost', scheme: 'ws' });
+    } catch (error) {
+      const { message } = LogError.from(error);
+      payload.issues.push({ code: 'custom', input: payload.value, message, params: { sentence: true } });
+    }
+  }),
 );
 
 /** The keys of {@link ClientConfig} for use in larger schemas: `z.strictObject({ ...clientConfigShape, … })`. */
@@ -134,6 +136,8 @@ function problemsOf(issue: z.core.$ZodIssue, given: unknown, known: readonly str
       return `unknown key ${JSON.stringify(key)} (${hint})`;
     });
   }
+  // A check that has already said it all, naming the key.
+  if (issue.code === 'custom' && issue.params?.sentence === true) return [issue.message];
   const value = valueAt(given, issue.path);
   if (value === undefined) return [`${name} is missing; it must be ${issue.message}`];
   // A secret does not belong in a message that may be logged.
