@@ -1,0 +1,42 @@
+// From a client's configuration to its session: its own, or the one it shares. Knows nothing of what the session is used for.
+import { LogError } from '../protocol/index.ts';
+import { parseBootstrapServers } from './bootstrap.ts';
+import { type ClientConfig, clientConfigSchema, clientConfigShape, parseConfig } from './config.ts';
+import { SESSION, type Session, type WithSession } from './session.ts';
+import { createSession } from './session-impl.ts';
+import { systemClock, systemRandom } from './system-clock.ts';
+
+/**
+ * The session to use, counted as in use until `release`, which closes it 1000 when nobody else uses it.
+ * Keys other than those of ClientConfig are not looked at. Throws INVALID_CONFIG. Does not dial.
+ */
+export function sessionFor(config: ClientConfig & WithSession): {
+  readonly session: Session;
+  release(): Promise<void>;
+} {
+  const session = config[SESSION] ?? open(config);
+  return { session, release: session.retain() };
+}
+
+function open(config: ClientConfig): Session {
+  const own = Object.fromEntries(Object.entries(config).filter(([key]) => Object.hasOwn(clientConfigShape, key)));
+  const parsed = parseConfig('client', clientConfigSchema, own);
+  const { transport, reconnectBackoffMs } = parsed;
+  if (transport === undefined) {
+    throw new LogError('INVALID_CONFIG', 'client: transport is missing; distributedlog/core has none of its own');
+  }
+  return createSession({
+    transport,
+    urls: parseBootstrapServers(parsed.bootstrapServers, {
+      server: transport.defaultServer,
+      scheme: transport.defaultScheme,
+    }),
+    clientId: parsed.clientId,
+    token: parsed.token,
+    requestTimeoutMs: parsed.requestTimeoutMs,
+    reconnectBackoffMs,
+    reconnectBackoffMaxMs: Math.max(parsed.reconnectBackoffMaxMs, reconnectBackoffMs),
+    clock: parsed.clock ?? systemClock,
+    random: parsed.random ?? systemRandom,
+  });
+}

@@ -1,0 +1,192 @@
+// Topics and log ends as the gateway last described them. Asks through a function it is given; knows nothing of connections.
+import { LogError, type ServerFrameOf, type TopicInfo } from '../protocol/index.ts';
+import type { LogEnds, RequestOptions, TopicCache } from './session.ts';
+import { errorOf } from './session-requests.ts';
+
+/** Asks the gateway; without names, for all topics. */
+export type AskMetadata = (
+  question: { topics?: string[]; autoCreate?: boolean; watch?: boolean },
+  options: RequestOptions | undefined,
+) => Promise<ServerFrameOf<'metadata'>>;
+
+const TOPIC_NAME = /^[a-zA-Z0-9._-]{1,249}$/;
+
+export class SessionTopics implements TopicCache {
+  readonly #ask: AskMetadata;
+  readonly #report: (error: unknown) => void;
+  readonly #byName = new Map<string, TopicInfo>();
+  readonly #byId = new Map<string, TopicInfo>();
+  readonly #ends = new Map<string, Map<number, LogEnds>>();
+  readonly #changeListeners = new Set<() => void>();
+  readonly #endsListeners = new Set<() => void>();
+  #watching = false;
+  #firstList: Promise<void> | undefined;
+
+  /** `report` takes what a listener throws. */
+  constructor(ask: AskMetadata, report: (error: unknown) => void) {
+    this.#ask = ask;
+    this.#report = report;
+  }
+
+  byName(name: string): TopicInfo | undefined {
+    return this.#byName.get(name);
+  }
+  byId(topicId: string): TopicInfo | undefined {
+    return this.#byId.get(topicId);
+  }
+  names(): readonly string[] {
+    return [...this.#byName.keys()];
+  }
+  ends(topicId: string, partition: number): LogEnds | undefined {
+    return this.#ends.get(topicId)?.get(partition);
+  }
+  onChange(listener: () => void): () => void {
+    this.#changeListeners.add(listener);
+    return () => this.#changeListeners.delete(listener);
+  }
+  onEnds(listener: () => void): () => void {
+    this.#endsListeners.add(listener);
+    return () => this.#endsListeners.delete(listener);
+  }
+
+  async watch(options?: RequestOptions): Promise<void> {
+    this.#watching = true;
+    if (this.#firstList === undefined) {
+      const first = this.#watchFromNow(options);
+      this.#firstList = first;
+      // The next caller asks again.
+      first.catch(() => {
+        if (this.#firstList === first) this.#firstList = undefined;
+      });
+    }
+    return this.#firstList;
+  }
+
+  /** A new connection knows nothing of what the last one watched. What changed meanwhile shows in the list. */
+  onLive(): void {
+    // Where it fails, the connection is down again (and this is called again), or the session is closed.
+    if (this.#watching && this.#firstList !== undefined) this.#watchFromNow({ retry: false }).catch(() => undefined);
+  }
+
+  async describe(
+    names: readonly string[] | undefined,
+    options?: RequestOptions & { autoCreate?: boolean },
+  ): Promise<TopicInfo[]> {
+    if (names === undefined) {
+      const { topics } = await this.#ask({}, options);
+      this.#replaceAll(topics);
+      return topics;
+    }
+    for (const name of names) checkTopicName(name);
+    if (names.length === 0) return [];
+    const question = { topics: [...names], ...(options?.autoCreate ? { autoCreate: true } : {}) };
+    const { topics, errors = [] } = await this.#ask(question, options);
+    const found = new Set(topics.map((topic) => topic.name));
+    this.#update(
+      topics,
+      names.filter((name) => !found.has(name)),
+    );
+    for (const problem of errors) {
+      const error = errorOf(problem);
+      if (!error.retriable) throw new LogError(error.code, error.message, { topic: problem.topic });
+    }
+    return topics;
+  }
+
+  /** A push. */
+  onTopics({ changed, deleted }: ServerFrameOf<'topics'>): void {
+    this.#update(changed, deleted);
+  }
+
+  onEndsFrame(partitions: ServerFrameOf<'ends'>['partitions']): void {
+    let changed = false;
+    for (const { topicId, partition, ...ends } of partitions) {
+      if (this.#setEnds(topicId, partition, ends)) changed = true;
+    }
+    if (changed) this.#tell(this.#endsListeners);
+  }
+
+  onData(topicId: string, partition: number, ends: LogEnds): void {
+    if (this.#setEnds(topicId, partition, ends)) this.#tell(this.#endsListeners);
+  }
+
+  async #watchFromNow(options: RequestOptions | undefined): Promise<void> {
+    this.#replaceAll((await this.#ask({ watch: true }, options)).topics);
+  }
+
+  #replaceAll(topics: readonly TopicInfo[]): void {
+    const names = new Set(topics.map((topic) => topic.name));
+    this.#update(
+      topics,
+      this.names().filter((name) => !names.has(name)),
+    );
+  }
+
+  #update(changed: readonly TopicInfo[], deleted: readonly string[]): void {
+    let topicsChanged = false;
+    let endsChanged = false;
+    for (const name of deleted) if (this.#forget(name)) topicsChanged = true;
+    for (const topic of changed) {
+      const known = this.#byName.get(topic.name);
+      if (known?.topicId !== topic.topicId || known.partitions.length !== topic.partitions.length) {
+        if (known !== undefined && known.topicId !== topic.topicId) this.#forget(topic.name);
+        topicsChanged = true;
+      }
+      this.#byName.set(topic.name, topic);
+      this.#byId.set(topic.topicId, topic);
+      for (const { partition, logStart, highWatermark, lastStableOffset } of topic.partitions) {
+        if (this.#setEnds(topic.topicId, partition, { logStart, highWatermark, lastStableOffset })) endsChanged = true;
+      }
+    }
+    if (topicsChanged) this.#tell(this.#changeListeners);
+    if (endsChanged) this.#tell(this.#endsListeners);
+  }
+
+  #forget(name: string): boolean {
+    const known = this.#byName.get(name);
+    if (known === undefined) return false;
+    this.#byName.delete(name);
+    this.#byId.delete(known.topicId);
+    this.#ends.delete(known.topicId);
+    return true;
+  }
+
+  #setEnds(topicId: string, partition: number, ends: LogEnds): boolean {
+    let partitions = this.#ends.get(topicId);
+    if (partitions === undefined) {
+      partitions = new Map();
+      this.#ends.set(topicId, partitions);
+    }
+    const known = partitions.get(partition);
+    if (
+      known !== undefined &&
+      known.logStart === ends.logStart &&
+      known.highWatermark === ends.highWatermark &&
+      known.lastStableOffset === ends.lastStableOffset
+    ) {
+      return false;
+    }
+    const { logStart, highWatermark, lastStableOffset } = ends;
+    partitions.set(partition, { logStart, highWatermark, lastStableOffset });
+    return true;
+  }
+
+  #tell(listeners: ReadonlySet<() => void>): void {
+    for (const listener of [...listeners]) {
+      try {
+        listener();
+      } catch (error) {
+        this.#report(error);
+      }
+    }
+  }
+}
+
+function checkTopicName(name: string): void {
+  if (TOPIC_NAME.test(name) && name !== '.' && name !== '..') return;
+  throw new LogError(
+    'INVALID_TOPIC_EXCEPTION',
+    `topic name ${JSON.stringify(name)} is not allowed: 1 to 249 of a-z A-Z 0-9 . _ - and neither "." nor ".."`,
+    { topic: name },
+  );
+}
