@@ -8,7 +8,14 @@ const list = <T extends z.ZodMiniType>(item: T) => z.array(item).check(z.maxLeng
 export const offset = int(0);
 export const partition = int(0, 2 ** 31 - 1);
 export const topicName = z.string().check(z.minLength(1), z.maxLength(249));
-export const topicId = z.string().check(z.regex(/^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/));
+export const topicId = z
+  .string()
+  .check(
+    z.regex(
+      /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/,
+      'expected a UUID in lower case with hyphens',
+    ),
+  );
 export const isolation = z.enum(['read_uncommitted', 'read_committed']);
 const id = int(0, 2 ** 31 - 1);
 /** Chosen by the client: one number for each Consumer on the socket. */
