@@ -454,8 +454,11 @@ class GatewaySession implements Session {
   #onFrame(frame: string | Uint8Array): void {
     this.#machine.heard(this.clock.now());
     try {
-      if (typeof frame === 'string') this.#onControl(parseServerFrame(frame));
-      else this.#onData(parseDataFrame(frame));
+      if (typeof frame === 'string') {
+        const control = parseServerFrame(frame);
+        // A type this client does not know comes from a newer gateway.
+        if (control !== undefined) this.#onControl(control);
+      } else this.#onData(parseDataFrame(frame));
     } catch (cause) {
       const error = new LogError(
         'NETWORK_EXCEPTION',
