@@ -40,6 +40,8 @@ export interface ServerSessionOptions {
 /** Feed it what the socket says. It never throws: what goes wrong is answered, or closes this one socket. */
 export interface ServerSession {
   readonly sessionId: string;
+  /** As in the hello; undefined until then, or when it had none. For the gateway's log. */
+  readonly clientId?: string | undefined;
   onText(text: string): void;
   onBinary(frame: Uint8Array): void;
   /** The socket is gone, whoever closed it: releases everything. Idempotent. */
