@@ -1,0 +1,171 @@
+// `dlog gateway`: a gateway on the embedded log as a process, from its flags to its signals. Knows nothing of other commands.
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { Command } from 'commander';
+import { LogError } from 'distributedlog/protocol';
+import { embeddedLog } from '../backends/embedded/index.ts';
+import { type Gateway, startGateway } from '../gateway.ts';
+import { CONFIG_KEYS, type GatewayConfig, gatewayConfig } from '../gateway-config.ts';
+import { defaultLogger, LOG_LEVELS } from '../logging.ts';
+import type { Logger } from '../options.ts';
+
+interface Flags {
+  readonly data?: string;
+  readonly kafka?: string;
+  readonly host?: string;
+  readonly port?: number | string;
+  readonly config?: string;
+  readonly static?: string;
+  readonly allowUnauthenticated?: boolean;
+  readonly allowedOrigin?: readonly string[];
+  readonly allowedHost?: readonly string[];
+  readonly retentionMs?: number | string;
+  readonly retentionBytes?: number | string;
+  readonly partitions?: number | string;
+  readonly logLevel?: string;
+  readonly autoCreate: boolean;
+}
+
+/** Exit codes: 0 after a drain, 1 when it fails, 130 when a second signal cuts the drain short. */
+export function gatewayCommand(): Command {
+  return new Command('gateway')
+    .description('serve a log to WebSocket clients')
+    .option('--data <dir>', 'directory of the embedded log (default: dlog-data)')
+    .option('--kafka <brokers>', 'not supported yet')
+    .option('--host <address>', 'address to listen on (default: 127.0.0.1)')
+    .option('--port <number>', 'port to listen on, 0 for any (default: 9192)', wholeNumber)
+    .option('--config <file>', `JSON file; flags win over it. Keys: ${CONFIG_KEYS.join(', ')}`)
+    .option('--static <dir>', 'directory with an index.html to serve over HTTP')
+    .option('--allow-unauthenticated', 'serve everyone who can reach an address that is not loopback')
+    .option('--allowed-origin <origin>', 'an Origin whose pages may connect; may be repeated', collect)
+    .option('--allowed-host <host>', 'a Host header that is served; may be repeated', collect)
+    .option('--retention-ms <ms>', 'delete records older than this (default: never)', wholeNumber)
+    .option(
+      '--retention-bytes <bytes>',
+      'delete the oldest records of a partition above this (default: never)',
+      wholeNumber,
+    )
+    .option('--partitions <number>', 'partitions of topics created without saying (default: 1)', wholeNumber)
+    .option('--no-auto-create', 'do not create topics that clients name')
+    .option('--log-level <level>', `${LOG_LEVELS.join(', ')} (default: info); JSON lines to standard error`)
+    .action(async (flags: Flags) => {
+      try {
+        await run(flags);
+      } catch (error) {
+        process.stderr.write(`dlog gateway: ${oneLine(error)}\n`);
+        process.exitCode = 1;
+      }
+    });
+}
+
+async function run(flags: Flags): Promise<void> {
+  const config = await readConfig(flags);
+  const logger = defaultLogger(config.logLevel);
+  watchProcess(logger);
+  const stop = stopOnSignals(logger);
+  const gateway = await open(config, logger);
+  process.stdout.write(`dlog gateway listens on ${gateway.url}, data in ${resolve(config.data)}\n`);
+  await stop.requested;
+  await gateway.close();
+  process.exit(0);
+}
+
+async function readConfig(flags: Flags): Promise<GatewayConfig> {
+  if (flags.kafka !== undefined) {
+    throw new LogError('INVALID_CONFIG', '--kafka is not supported yet; --data DIR serves the embedded log');
+  }
+  const { config: name } = flags;
+  const text = name === undefined ? undefined : await readText(name);
+  return gatewayConfig(
+    {
+      data: flags.data,
+      host: flags.host,
+      port: flags.port,
+      staticDir: flags.static,
+      allowUnauthenticated: flags.allowUnauthenticated,
+      allowedOrigins: flags.allowedOrigin,
+      allowedHosts: flags.allowedHost,
+      retentionMs: flags.retentionMs,
+      retentionBytes: flags.retentionBytes,
+      defaultPartitions: flags.partitions,
+      autoCreateTopics: flags.autoCreate ? undefined : false,
+      logLevel: flags.logLevel,
+    },
+    name === undefined || text === undefined ? undefined : { name, text },
+  );
+}
+
+async function readText(name: string): Promise<string> {
+  try {
+    return await readFile(name, 'utf8');
+  } catch (error) {
+    throw new LogError('INVALID_CONFIG', `--config ${name} cannot be read: ${LogError.from(error).message}`, {
+      cause: error,
+    });
+  }
+}
+
+async function open(config: GatewayConfig, logger: Logger): Promise<Gateway> {
+  const { data, defaultPartitions, autoCreateTopics, retentionMs, retentionBytes, logLevel: _, ...options } = config;
+  const log = await embeddedLog({ dir: data, defaultPartitions, autoCreateTopics, retentionMs, retentionBytes });
+  try {
+    return await startGateway({ ...options, log, logger });
+  } catch (error) {
+    await log.close();
+    throw error;
+  }
+}
+
+/** The first SIGTERM or SIGINT asks for a drain, also while the gateway still opens; the second ends the process at once. */
+function stopOnSignals(logger: Logger): { readonly requested: Promise<void> } {
+  let request = () => {};
+  const requested = new Promise<void>((resolve) => {
+    request = resolve;
+  });
+  let signals = 0;
+  const onSignal = (signal: NodeJS.Signals) => {
+    signals++;
+    if (signals > 1) process.exit(130);
+    logger.info({ signal }, 'stopping; a second signal stops at once');
+    request();
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+  return { requested };
+}
+
+/** What reached nobody. A full disk and a reader of our output that left are no defects; everything else ends the process. */
+function watchProcess(logger: Logger): void {
+  const onError = (error: unknown, origin: string) => {
+    if (isExpected(error)) {
+      logger.error({ err: error, origin }, 'an error that reached no one');
+      return;
+    }
+    logger.error({ err: error, origin }, 'unexpected error, the process ends');
+    process.stderr.write(`dlog gateway: unexpected error, the process ends: ${oneLine(error)}\n`);
+    process.exit(1);
+  };
+  process.on('uncaughtException', onError);
+  process.on('unhandledRejection', (reason) => onError(reason, 'unhandledRejection'));
+  for (const output of [process.stdout, process.stderr]) output.on('error', () => {});
+}
+
+function isExpected(error: unknown): boolean {
+  if (error instanceof LogError) return true;
+  const { code, message } =
+    error instanceof Error ? (error as NodeJS.ErrnoException) : { code: '', message: String(error) };
+  return ['ENOSPC', 'EDQUOT', 'EPIPE'].includes(String(code)) || /no space left on device/i.test(message);
+}
+
+function oneLine(error: unknown): string {
+  return LogError.from(error)
+    .message.replace(/^(?:dlog gateway|startGateway): /, '')
+    .replaceAll(/\s*\n\s*/g, ' ');
+}
+/** What is no whole number stays text, so that the check can show it. */
+function wholeNumber(text: string): number | string {
+  return /^\d{1,15}$/.test(text) ? Number(text) : text;
+}
+function collect(value: string, previous: readonly string[] | undefined): readonly string[] {
+  return [...(previous ?? []), value];
+}
