@@ -33,7 +33,6 @@ function bundle(name: string): Promise<string> {
 }
 
 export const test = base.extend<Fixtures>({
-  // biome-ignore lint/correctness/noEmptyPattern: Playwright reads the dependencies of a fixture from this pattern
   gateway: async ({}, use) => {
     const gateway = await GatewayProcess.start();
     await use(gateway);
