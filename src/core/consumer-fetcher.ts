@@ -1,0 +1,431 @@
+// Between the session and the buffers: opens fetches, grants credit, takes frames in and slices of records out. Knows nothing of groups, commits or who reads.
+import { type DataFrame, LogError, type ServerFrameOf, type TopicPartition } from '../protocol/index.ts';
+import { backoffMs } from './backoff.ts';
+import type { ParsedConsumerConfig } from './consumer-config.ts';
+import { MAX_BATCH_BYTES } from './consumer-config.ts';
+import type { RecordDecoder } from './consumer-decoder.ts';
+import type { ConsumerEvent } from './consumer-events.ts';
+import { Hand } from './consumer-hand.ts';
+import { ConsumerPartition } from './consumer-partition.ts';
+import { ConsumerCredit } from './credit.ts';
+import { Inflater } from './inflate.ts';
+import type { Gap, StartAt } from './positions.ts';
+import type { FetchChannel, Session } from './session.ts';
+import { errorOf } from './session-requests.ts';
+
+const REOPEN_BACKOFF = { baseMs: 100, maxMs: 5_000 };
+
+export interface FetcherHost<K, V> {
+  readonly session: Session;
+  readonly config: ParsedConsumerConfig;
+  readonly decoder: RecordDecoder<K, V>;
+  emit(event: ConsumerEvent): void;
+  /** There may be something to read, or an error to report. */
+  wake(): void;
+  /** Positions must be looked up. */
+  resolve(): void;
+  /** The topic's id is not (or no longer) known to the gateway. */
+  topicGone(topic: string): void;
+}
+
+export const partitionKey = (topic: string, partition: number): string => `${topic}:${partition}`;
+
+export class Fetcher<K, V> {
+  readonly partitions = new Map<string, ConsumerPartition<K, V>>();
+  readonly credit: ConsumerCredit;
+  bytesReceived = 0;
+  gaps = 0;
+  readonly #host: FetcherHost<K, V>;
+  readonly #byId = new Map<string, Map<number, ConsumerPartition<K, V>>>();
+  readonly #inflater = new Inflater(MAX_BATCH_BYTES);
+  readonly #release = (partition: ConsumerPartition<K, V>, wire: number, held: number): void => {
+    partition.window.release(wire);
+    this.credit.release(held);
+    if (wire > 0) this.#released.add(partition);
+  };
+  /** Got bytes back since credit was last granted. */
+  readonly #released = new Set<ConsumerPartition<K, V>>();
+  #channel: FetchChannel | undefined;
+  #live = false;
+  #order: ConsumerPartition<K, V>[] = [];
+  #turn = 0;
+  #openScheduled = false;
+
+  constructor(host: FetcherHost<K, V>) {
+    this.#host = host;
+    this.credit = new ConsumerCredit(host.config.maxBufferedBytes, host.config.fetchMaxBytes);
+  }
+
+  attach(channel: FetchChannel): void {
+    this.#channel = channel;
+  }
+  get #maxWindow(): number {
+    return Math.floor(this.credit.maxBytes / Math.max(1, this.partitions.size));
+  }
+
+  // ── what is read ─────────────────────────────────────────────────────────────────────────────────────────────────
+  get(topic: string, partition: number): ConsumerPartition<K, V> | undefined {
+    return this.partitions.get(partitionKey(topic, partition));
+  }
+  add(topic: string, partition: number, start: StartAt): ConsumerPartition<K, V> {
+    const { isolationLevel } = this.#host.config;
+    const added = new ConsumerPartition<K, V>(topic, partition, start, isolationLevel, this.#maxWindow);
+    this.partitions.set(partitionKey(topic, partition), added);
+    this.#order = [...this.partitions.values()];
+    return added;
+  }
+  remove(partition: ConsumerPartition<K, V>): void {
+    const key = partitionKey(partition.topic, partition.partition);
+    if (this.partitions.get(key) !== partition) return;
+    this.partitions.delete(key);
+    this.#order = [...this.partitions.values()];
+    this.stop(partition);
+    this.restart(partition, undefined);
+    this.#forgetId(partition);
+    this.#released.delete(partition);
+    this.#host.decoder.forget(partition);
+  }
+  setTopicId(partition: ConsumerPartition<K, V>, topicId: string): void {
+    this.#forgetId(partition);
+    partition.at.topicId = topicId;
+    let topic = this.#byId.get(topicId);
+    if (topic === undefined) this.#byId.set(topicId, (topic = new Map()));
+    topic.set(partition.partition, partition);
+  }
+  #forgetId(partition: ConsumerPartition<K, V>): void {
+    const { topicId } = partition.at;
+    const topic = topicId === undefined ? undefined : this.#byId.get(topicId);
+    if (topicId === undefined || topic?.get(partition.partition) !== partition) return;
+    topic.delete(partition.partition);
+    if (topic.size === 0) this.#byId.delete(topicId);
+  }
+
+  // ── positions ────────────────────────────────────────────────────────────────────────────────────────────────────
+  /** At once: all that is here and on its way for the old position is dropped. */
+  seek(partition: ConsumerPartition<K, V>, to: number | StartAt): void {
+    partition.at.seek(to);
+    this.follow(partition);
+  }
+  /** Makes the buffer and the fetch follow a position that was just decided anew. */
+  follow(partition: ConsumerPartition<K, V>): void {
+    const { position } = partition.at;
+    if (partition.open && position === undefined) this.stop(partition);
+    this.restart(partition, position);
+    if (position === undefined) this.#host.resolve();
+    else this.scheduleOpen();
+    this.#host.wake();
+  }
+  /** The answer to a lookup. */
+  found(partition: ConsumerPartition<K, V>, decision: number, offset: number): void {
+    const gap = partition.at.found(decision, offset);
+    if (gap === undefined) return;
+    this.restart(partition, offset);
+    if (gap !== null) this.reportGap(partition, gap);
+    this.scheduleOpen();
+  }
+  recreated(partition: ConsumerPartition<K, V>, topicId: string | undefined): void {
+    this.stop(partition);
+    this.#forgetId(partition);
+    partition.at.recreated(topicId, this.#host.config.autoOffsetReset);
+    if (topicId !== undefined) this.setTopicId(partition, topicId);
+    this.follow(partition);
+  }
+  reportGap(partition: TopicPartition, gap: Gap): void {
+    this.gaps++;
+    this.#host.emit({ type: 'gap', topic: partition.topic, partition: partition.partition, ...gap });
+  }
+  restart(partition: ConsumerPartition<K, V>, offset: number | undefined): void {
+    partition.restart(offset);
+    this.#release(partition, partition.buffer.takeWireDone(), partition.buffer.takeHeldDone());
+  }
+  /** Tells the gateway to send no more. */
+  stop(partition: ConsumerPartition<K, V>): void {
+    const { topicId } = partition.at;
+    if (partition.open && topicId !== undefined) {
+      this.#channel?.send({ type: 'fetchClose', partitions: [{ topicId, partition: partition.partition }] });
+    }
+    partition.open = false;
+    partition.epoch++;
+  }
+
+  // ── to the gateway ───────────────────────────────────────────────────────────────────────────────────────────────
+  onLive(): void {
+    this.#live = true;
+    this.credit.restart();
+    for (const partition of this.#order) {
+      partition.open = false;
+      partition.epoch++;
+      partition.caughtUp = false;
+    }
+    this.#open();
+  }
+  onDown(): void {
+    this.#live = false;
+    for (const partition of this.#order) partition.open = false;
+  }
+  /** Later in this turn, so that several changes make one frame and the last seek is the one that travels. */
+  scheduleOpen(): void {
+    if (this.#openScheduled) return;
+    this.#openScheduled = true;
+    queueMicrotask(() => {
+      this.#openScheduled = false;
+      this.#open();
+    });
+  }
+  #open(): void {
+    if (!this.#live || this.#channel === undefined) return;
+    const { session, config } = this.#host;
+    const now = session.clock.now();
+    const opening = this.#order.filter(
+      ({ at, open, paused, ending, cancelRetry }) =>
+        !open &&
+        !paused &&
+        ending === undefined &&
+        cancelRetry === undefined &&
+        at.topicId !== undefined &&
+        at.position !== undefined &&
+        at.error === undefined,
+    );
+    if (opening.length === 0) return;
+    const limit = this.credit.grant(false, true) ?? this.credit.granted;
+    this.#channel.send({
+      type: 'fetch',
+      isolation: config.isolationLevel,
+      minBytes: config.fetchMinBytes,
+      maxWaitMs: config.fetchMaxWaitMs,
+      maxPartitionBytes: config.maxPartitionFetchBytes,
+      limit,
+      partitions: opening.flatMap((partition) => {
+        const { topicId } = partition.at;
+        if (topicId === undefined) return [];
+        partition.open = true;
+        const epoch = ++partition.epoch;
+        const windowLimit = partition.window.open(
+          partition.buffer.wire + (partition.returned?.wire ?? 0),
+          this.#maxWindow,
+          now,
+        );
+        return [{ topicId, partition: partition.partition, epoch, offset: partition.buffer.end, limit: windowLimit }];
+      }),
+    });
+  }
+  /** Credit for what was taken since the last time. */
+  grantCredit(): void {
+    if (!this.#live) return;
+    const { session } = this.#host;
+    const now = session.clock.now();
+    const raised: { topicId: string; partition: number; epoch: number; limit: number }[] = [];
+    for (const partition of this.#released) {
+      if (partition.paused) continue; // Its credit comes with resume.
+      this.#released.delete(partition);
+      const { topicId } = partition.at;
+      if (!partition.open || topicId === undefined) continue;
+      const limit = partition.window.grant(now, session.roundTripMs, this.#maxWindow);
+      if (limit !== undefined) raised.push({ topicId, partition: partition.partition, epoch: partition.epoch, limit });
+    }
+    const limit = this.credit.grant(this.#starving(), raised.length > 0);
+    if (limit === undefined && raised.length === 0) return;
+    this.#channel?.send({ type: 'credit', ...(limit === undefined ? {} : { limit }), partitions: raised });
+  }
+  /** A partition that is wanted has nothing here, and nothing can come. */
+  #starving(): boolean {
+    if (this.credit.outstanding > 0) return false;
+    return this.#order.some((partition) => partition.open && partition.readable && partition.drained);
+  }
+
+  // ── from the gateway ─────────────────────────────────────────────────────────────────────────────────────────────
+  onData(frame: DataFrame, epoch: number): void {
+    const bytes = frame.batches.length;
+    this.credit.receive(bytes);
+    this.bytesReceived += bytes;
+    const partition = this.#byId.get(frame.topicId)?.get(frame.partition);
+    if (partition === undefined || !partition.open || partition.epoch !== epoch) {
+      this.credit.release(bytes);
+      this.grantCredit();
+      return;
+    }
+    const { at, buffer } = partition;
+    partition.failures = 0;
+    // An empty frame behind everything delivered moves the position without a reader.
+    const idle = bytes === 0 && partition.drained && at.position === buffer.cursor;
+    const before = buffer.held;
+    buffer.push(frame);
+    if (buffer.held === before) this.credit.release(bytes);
+    if (bytes > 0) at.consumed();
+    else if (idle) this.#passOver(partition);
+    this.#host.wake();
+  }
+  #passOver(partition: ConsumerPartition<K, V>): void {
+    const hand = new Hand(this.#release);
+    this.#drain(partition, hand, 0);
+    hand.all();
+  }
+  onFetchError(frame: ServerFrameOf<'fetchError'>): void {
+    const partition = this.#byId.get(frame.topicId)?.get(frame.partition);
+    if (partition === undefined || !partition.open || partition.epoch !== frame.epoch) return;
+    partition.open = false;
+    const { topic } = partition;
+    const error = errorOf({ ...frame, topic });
+    if (frame.code === 'UNKNOWN_TOPIC_ID' || frame.code === 'UNKNOWN_TOPIC_OR_PARTITION') {
+      this.#retryOpen(partition);
+      this.#host.topicGone(topic);
+    } else if (frame.code === 'CORRUPT_MESSAGE') {
+      if (partition.damagedAt === partition.buffer.end) partition.ending = error;
+      else {
+        partition.damagedAt = partition.buffer.end;
+        this.scheduleOpen();
+      }
+    } else if (error.retriable) {
+      this.#retryOpen(partition);
+    } else {
+      partition.ending = error;
+    }
+    this.#settleEnding(partition);
+    this.#host.wake();
+  }
+  #retryOpen(partition: ConsumerPartition<K, V>): void {
+    const { clock, random } = this.#host.session;
+    partition.cancelRetry?.();
+    partition.cancelRetry = clock.after(1 + backoffMs(REOPEN_BACKOFF, partition.failures++, random), () => {
+      partition.cancelRetry = undefined;
+      this.scheduleOpen();
+    });
+  }
+  /** What ended the fetch takes effect once all that came before is delivered. */
+  #settleEnding(partition: ConsumerPartition<K, V>): void {
+    const { ending, at, buffer } = partition;
+    if (ending === undefined || !partition.drained || at.position !== buffer.cursor) return;
+    partition.ending = undefined;
+    if (ending.code !== 'OFFSET_OUT_OF_RANGE' || ending.logStart === undefined || ending.logEnd === undefined) {
+      at.fail(ending);
+      return;
+    }
+    at.outOfRange(buffer.end, ending.logStart, ending.logEnd, this.#host.config.autoOffsetReset);
+    if (at.error === undefined) this.follow(partition);
+  }
+
+  // ── to the reader ────────────────────────────────────────────────────────────────────────────────────────────────
+  pause(partition: ConsumerPartition<K, V>): void {
+    partition.paused = true;
+  }
+  resume(partition: ConsumerPartition<K, V>): void {
+    partition.paused = false;
+    this.#released.add(partition);
+    this.scheduleOpen();
+    this.grantCredit();
+    this.#host.wake();
+  }
+  /** The error that fails every read, if there is one. */
+  error(): LogError | undefined {
+    for (const partition of this.#order)
+      if (partition.at.error !== undefined && partition.readable) return partition.at.error;
+    return undefined;
+  }
+  /**
+   * Up to `max` records, without waiting: partitions take turns. Positions move as the hand is emptied.
+   * Throws what fails every read until a seek, unless there are records to hand out first.
+   */
+  take(max: number): Hand<K, V> {
+    const failed = this.error();
+    if (failed !== undefined) throw failed;
+    const hand = new Hand<K, V>(this.#release);
+    const ready = this.#order.filter((partition) => partition.readable && !partition.drained);
+    if (ready.length > 0) {
+      const share = Math.ceil(max / ready.length);
+      this.#turn = (this.#turn + 1) % ready.length;
+      for (const limit of ready.length > 1 ? [share, max] : [max]) {
+        for (let i = 0; i < ready.length && hand.records.length < max; i++) {
+          const partition = ready[(this.#turn + i) % ready.length];
+          if (partition?.at.error === undefined && partition !== undefined) {
+            this.#drain(partition, hand, Math.min(limit, max - hand.records.length));
+          }
+        }
+      }
+    }
+    if (hand.records.length === 0) {
+      hand.all();
+      for (const partition of ready) this.#settleEnding(partition);
+      this.grantCredit();
+      const error = this.error();
+      if (error !== undefined) throw error;
+    }
+    return hand;
+  }
+  #drain(partition: ConsumerPartition<K, V>, hand: Hand<K, V>, max: number): void {
+    const { buffer, returned } = partition;
+    const { records } = hand;
+    const full = records.length + max;
+    if (returned !== undefined) {
+      while (returned.index < returned.records.length && records.length < full) {
+        const record = returned.records[returned.index++];
+        if (record !== undefined) records.push(record);
+      }
+      const last = records.at(-1);
+      if (returned.index < returned.records.length) {
+        if (max > 0 && last !== undefined) hand.endRun(partition, last.offset + 1, 0, 0);
+        return;
+      }
+      partition.returned = undefined;
+      hand.endRun(partition, returned.next, returned.wire, returned.held);
+    }
+    const { decoder } = this.#host;
+    try {
+      // The record after the last one is looked at as well: so the position is past whatever holds no record.
+      for (let raw = buffer.peek(); raw !== undefined && records.length < full; raw = buffer.peek()) {
+        if (decoder.decode(partition, raw, records)) buffer.shift();
+        else break;
+      }
+    } catch (error) {
+      this.#unreadable(partition, LogError.from(error));
+    }
+    hand.endRun(partition, buffer.cursor, buffer.takeWireDone(), buffer.takeHeldDone());
+    const lost = buffer.takeLost();
+    if (lost !== undefined) this.reportGap(partition, { ...lost, cause: 'retention' });
+    if (buffer.compressed !== undefined) this.#inflate(partition);
+  }
+  #inflate(partition: ConsumerPartition<K, V>): void {
+    const { buffer } = partition;
+    const batch = buffer.compressed;
+    if (batch === undefined) return;
+    this.#inflater.request({
+      batch,
+      wanted: () => buffer.compressed === batch && partition.readable,
+      done: (bytes) => {
+        this.credit.held += buffer.decompressed(batch, bytes);
+        this.#host.wake();
+      },
+      failed: (error) => {
+        this.#unreadable(partition, error);
+        this.#host.wake();
+      },
+    });
+  }
+  /** A damaged batch is fetched once more; found damaged again, or unreadable for another reason, it fails every read until a seek. */
+  #unreadable(partition: ConsumerPartition<K, V>, error: LogError): void {
+    const { at, buffer, topic } = partition;
+    const offset = buffer.cursor;
+    if (error.code === 'CORRUPT_MESSAGE' && partition.damagedAt !== offset) {
+      partition.damagedAt = offset;
+      partition.epoch++;
+      partition.open = false;
+      buffer.restart(offset);
+      this.scheduleOpen();
+      return;
+    }
+    const { code, message, cause, retriable } = error;
+    at.fail(
+      new LogError(code, `${topic}-${partition.partition}: ${message}`, {
+        topic,
+        partition: partition.partition,
+        offset,
+        cause,
+        retriable,
+      }),
+    );
+  }
+  close(): void {
+    this.#inflater.clear();
+    for (const partition of [...this.partitions.values()]) this.remove(partition);
+    this.#live = false;
+  }
+}
