@@ -221,7 +221,9 @@ class GatewaySession implements Session {
       consumer,
       send: (frame) => {
         if (this.#status.type !== 'live' || !this.#sinks.has(consumer)) return;
-        if (frame.type === 'fetchClose') this.#closeFeeds(consumer, frame.partitions);
+        // A feed of single partitions stays until it is replaced: what is still on its way was counted against the consumer's
+        // credit by the gateway, so the sink must count it as well.
+        if (frame.type === 'fetchClose' && frame.partitions === undefined) this.#feeds.closeConsumer(consumer);
         for (const part of splitFetchFrame(frame)) this.#send({ ...part, consumer });
       },
       detach: () => {
@@ -554,11 +556,6 @@ class GatewaySession implements Session {
   #toSink(consumer: number, use: (sink: FetchSink) => void): void {
     const sink = this.#sinks.get(consumer);
     if (sink !== undefined) guard(() => use(sink));
-  }
-
-  #closeFeeds(consumer: number, partitions: ClientFrameOf<'fetchClose'>['partitions']): void {
-    if (partitions === undefined) this.#feeds.closeConsumer(consumer);
-    else for (const { topicId, partition } of partitions) this.#feeds.close(consumer, topicId, partition);
   }
 
   #measure(roundTripMs: number | undefined): void {
