@@ -20,17 +20,8 @@ let engine: Engine | undefined;
 
 /** Unsigned 32 bits over bytes[start, end). */
 export function crc32c(bytes: Uint8Array, start = 0, end = bytes.length): number {
-  engine ??= makeEngine(wasmCrc);
-  return crcWith(engine, bytes, start, end);
-}
-
-/** The same without WebAssembly, as under a Content-Security-Policy that forbids it. For tests. */
-export function makeJavaScriptCrc32c(): typeof crc32c {
-  const own = makeEngine(() => undefined);
-  return (bytes, start = 0, end = bytes.length) => crcWith(own, bytes, start, end);
-}
-
-function crcWith({ table, memory, run }: Engine, bytes: Uint8Array, start: number, end: number): number {
+  engine ??= makeEngine();
+  const { table, memory, run } = engine;
   let crc = -1;
   let at = start;
   if (run !== undefined && memory !== undefined && end - start >= WASM_FROM_BYTES) {
@@ -72,8 +63,8 @@ function sliceBy16(table: Int32Array, initial: number, b: Uint8Array, start: num
   return crc;
 }
 
-function makeEngine(makeWasm: () => { memory: ArrayBuffer; run: WasmCrc } | undefined): Engine {
-  const wasm = makeWasm();
+function makeEngine(): Engine {
+  const wasm = wasmCrc();
   // WebAssembly and its fallback share one table.
   const table = new Int32Array(wasm?.memory ?? new ArrayBuffer(TABLE_BYTES), 0, TABLE_BYTES / 4);
   for (let byte = 0; byte < 256; byte++) {
@@ -109,7 +100,7 @@ function wasmCrc(): { memory: ArrayBuffer; run: WasmCrc } | undefined {
  *     end
  *     $crc)
  */
-function wasmModule(): Uint8Array {
+function wasmModule(): Uint8Array<ArrayBuffer> {
   const get = 0x20;
   const set = 0x21;
   const tee = 0x22;

@@ -2,6 +2,9 @@
 import { readUint32 } from './bytes.ts';
 import { LogError } from './errors.ts';
 
+/** Both streams of the runtime have this shape: bytes in, bytes out. */
+type ByteStream = InstanceType<typeof CompressionStream>;
+
 /** A runtime may inflate a whole chunk before anyone can stop it, up to a thousandfold: so chunks are small. */
 const CHUNK_BYTES = 16 * 1024;
 /** Header and trailer of the smallest gzip member, and where its length field stands from the end. */
@@ -21,7 +24,7 @@ export async function gunzip(bytes: Uint8Array, maxBytes: number): Promise<Uint8
   return plain;
 }
 
-async function pipe(stream: UniversalStreamPair, input: Uint8Array, maxBytes: number): Promise<Uint8Array> {
+async function pipe(stream: ByteStream, input: Uint8Array, maxBytes: number): Promise<Uint8Array> {
   const reader = stream.readable.getReader();
   // Settles with its error rather than by it: when it fails, reading fails as well, maybe a moment later.
   const writing = write(stream.writable.getWriter(), input).then(
@@ -55,12 +58,10 @@ async function pipe(stream: UniversalStreamPair, input: Uint8Array, maxBytes: nu
   return whole;
 }
 
-async function write(
-  writer: ReturnType<UniversalStreamPair['writable']['getWriter']>,
-  input: Uint8Array,
-): Promise<void> {
+async function write(writer: ReturnType<ByteStream['writable']['getWriter']>, input: Uint8Array): Promise<void> {
   for (let at = 0; at < input.length; at += CHUNK_BYTES) {
-    await writer.write(input.subarray(at, Math.min(at + CHUNK_BYTES, input.length)));
+    // A copy: the runtime may still read it after the caller has its buffer back.
+    await writer.write(new Uint8Array(input.subarray(at, at + CHUNK_BYTES)));
   }
   await writer.close();
 }
