@@ -1,1 +1,11 @@
-export {};
+// For tests of what is built on this project: no network, no sleeping, no test runner.
+export { ManualClock } from './manual-clock.ts';
+export {
+  type MemorySocket,
+  type MemorySocketHandlers,
+  type MemoryTransport,
+  type MemoryTransportOptions,
+  memoryTransport,
+} from './memory-transport.ts';
+export { type TransportCase, type TransportCaseContext, transportCases } from './transport-cases.ts';
+export { PEER_GREETING, type PeerSocket, transportPeer } from './transport-peer.ts';
