@@ -11,6 +11,12 @@ export interface SocketPort {
   /** Bytes queued and not yet taken. */
   readonly bufferedBytes: number;
   close(code: number, reason: string): void;
+  /**
+   * Stops (and goes on) taking frames from the peer, so that what the log cannot take yet waits in the peer’s socket.
+   * Frames that were read already may still arrive. Without it a peer that produces faster than the log writes is closed 4529.
+   */
+  pauseReading?(): void;
+  resumeReading?(): void;
 }
 /** Counters the gateway exports; the session only calls them. */
 export interface SessionMetrics {

@@ -1,0 +1,99 @@
+// What a session sends through its socket: frames, whether there is room for more, and whether the peer takes them at all. Knows nothing of what the frames mean.
+import type { Clock } from '../core/index.ts';
+import { encodeServerFrame, type ServerFrame } from '../protocol/index.ts';
+import type { Limits } from './limits.ts';
+import type { SessionMetrics, SocketPort } from './session-port.ts';
+
+export interface OutboxOptions {
+  readonly socket: SocketPort;
+  readonly clock: Clock;
+  readonly limits: Pick<Limits, 'maxSocketBufferBytes' | 'stallTimeoutMs'>;
+  readonly metrics: SessionMetrics | undefined;
+  /** A frame left and there is room for more. */
+  readonly onRoom: () => void;
+  /** The socket threw. */
+  readonly onFault: (error: unknown) => void;
+  /** The buffer stayed above its bound, without progress, for stallTimeoutMs. */
+  readonly onStalled: () => void;
+}
+
+/** Looks at the buffer this many times in a stall timeout: progress inside a large frame shows only there. */
+const STALL_LOOKS = 4;
+
+export class Outbox {
+  readonly #options: OutboxOptions;
+  #closed = false;
+  #dataWritten = 0;
+  #written = 0;
+  #cancelStall: (() => void) | undefined;
+
+  constructor(options: OutboxOptions) {
+    this.#options = options;
+  }
+
+  /** Whether the socket should be given more. */
+  get hasRoom(): boolean {
+    const { socket, limits } = this.#options;
+    return !this.#closed && socket.bufferedBytes < limits.maxSocketBufferBytes;
+  }
+
+  /** Data frames the peer has taken. The kernel takes small frames for a dead peer too, so these alone are a sign of life. */
+  get dataWritten(): number {
+    return this.#dataWritten;
+  }
+
+  send(frame: ServerFrame): void {
+    const text = encodeServerFrame(frame);
+    this.#send(text, text.length, this.#onControlWritten);
+  }
+
+  /** `done` is called once, also when the socket is gone. */
+  sendData(frame: Uint8Array, done: () => void): void {
+    if (this.#closed) {
+      done();
+      return;
+    }
+    this.#send(frame, frame.length, () => {
+      this.#dataWritten++;
+      done();
+      this.#onControlWritten();
+    });
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#cancelStall?.();
+    this.#cancelStall = undefined;
+  }
+
+  readonly #onControlWritten = (): void => {
+    this.#written++;
+    if (this.hasRoom) this.#options.onRoom();
+  };
+
+  #send(frame: string | Uint8Array, bytes: number, onWritten: () => void): void {
+    if (this.#closed) return;
+    this.#options.metrics?.framesOut(1, bytes);
+    try {
+      this.#options.socket.send(frame, onWritten);
+    } catch (error) {
+      this.#options.onFault(error);
+      return;
+    }
+    if (!this.hasRoom && this.#cancelStall === undefined && !this.#closed) this.#watch(0);
+  }
+
+  #watch(looksWithoutProgress: number): void {
+    const { clock, limits, socket } = this.#options;
+    const written = this.#written;
+    const buffered = socket.bufferedBytes;
+    this.#cancelStall = clock.after(limits.stallTimeoutMs / STALL_LOOKS, () => {
+      this.#cancelStall = undefined;
+      if (this.#closed || this.hasRoom) return;
+      const progress = this.#written > written || socket.bufferedBytes < buffered;
+      const looks = progress ? 0 : looksWithoutProgress + 1;
+      if (looks < STALL_LOOKS) this.#watch(looks);
+      else this.#options.onStalled();
+    });
+  }
+}
