@@ -1,6 +1,7 @@
 // What every call that waits takes as its last parameter, and its check. Knows nothing of what is waited for.
 import * as z from 'zod/mini';
 import { LogError } from '../protocol/index.ts';
+import type { Clock } from './clock.ts';
 import { hasMethods, instance, milliseconds, nearest, show } from './config.ts';
 
 export interface WaitOptions {
@@ -40,4 +41,29 @@ export function checkWaitOptions(call: string, options: unknown, more: readonly 
   ) {
     throw new LogError('ABORTED', `${call}: aborted`);
   }
+}
+
+/** `work`, unless `timeoutMs` passes (TIMED_OUT) or the signal fires (ABORTED) before; the work itself goes on. */
+export function waitFor<T>(call: string, work: Promise<T>, clock: Clock, options: WaitOptions = {}): Promise<T> {
+  const { timeoutMs, signal } = options;
+  return new Promise((resolve, reject) => {
+    const stops: (() => void)[] = [];
+    const settle = (how: () => void) => {
+      for (const stop of stops) stop();
+      how();
+    };
+    if (timeoutMs !== undefined) {
+      const message = `${call}: not done within ${timeoutMs} ms`;
+      stops.push(clock.after(timeoutMs, () => settle(() => reject(new LogError('TIMED_OUT', message)))));
+    }
+    if (signal !== undefined) {
+      const onAbort = () => settle(() => reject(new LogError('ABORTED', `${call}: aborted`, { cause: signal.reason })));
+      signal.addEventListener('abort', onAbort, { once: true });
+      stops.push(() => signal.removeEventListener('abort', onAbort));
+    }
+    work.then(
+      (value) => settle(() => resolve(value)),
+      (error: unknown) => settle(() => reject(error)),
+    );
+  });
 }
