@@ -1,16 +1,14 @@
 // One session with a gateway: drives the connection machine with a transport and a clock, and hands frames to whom they are for. Knows nothing of what consumers and producers do with them.
-import { type Observable, ReplaySubject } from 'rxjs';
+import type { Observable } from 'rxjs';
 import {
   CLOSE_CODES,
   type ClientFrame,
   type ClientFrameOf,
-  type DataFrame,
+  type ErrorFrame,
   encodeClientFrame,
   encodeProduceFrame,
   LogError,
-  mayReconnect,
   PROTOCOL_LIMITS,
-  PROTOCOL_NAME,
   PROTOCOL_VERSION,
   parseDataFrame,
   parseServerFrame,
@@ -29,11 +27,13 @@ import type {
   Session,
   TopicCache,
 } from './session.ts';
-import { FeedTable } from './session-feeds.ts';
-import { aborted, errorOf, type Request, RequestTable } from './session-requests.ts';
+import { Dial } from './session-dial.ts';
+import { errorOf, type Request, RequestTable } from './session-requests.ts';
+import { reportUncaught, Sinks } from './session-sinks.ts';
 import { mergeReplies, splitFetchFrame, splitRequest } from './session-split.ts';
+import { closedError, StatusCell } from './session-status.ts';
 import { SessionTopics } from './topic-cache.ts';
-import type { Connection, Transport } from './transport.ts';
+import type { Transport } from './transport.ts';
 import { VERSION } from './version.ts';
 
 export interface SessionOptions {
@@ -74,24 +74,17 @@ class GatewaySession implements Session {
   readonly #topics: SessionTopics;
   readonly #requests: RequestTable;
   readonly #produces: RequestTable;
-  readonly #feeds = new FeedTable();
-  readonly #sinks = new Map<number, FetchSink>();
-  readonly #statusSubject = new ReplaySubject<ConnectionStatus>(1);
-  readonly #statusListeners = new Set<() => void>();
+  readonly #sinks = new Sinks();
+  readonly #status: StatusCell;
   readonly #events: ConnectionEvent[] = [];
-  readonly #unattended = new Set<FetchSink>();
   #draining = false;
-  #status: ConnectionStatus;
-  #dialled: Dialled | undefined;
+  #dial: Dial | undefined;
   #limits: ServerFrameOf<'welcome'>['limits'] = PROTOCOL_LIMITS;
-  /** The last error the gateway stated without being asked: it explains the close that follows. */
-  #stated: LogError | undefined;
   #timer: { readonly due: number; readonly stop: () => void } | undefined;
   #stopLifecycle: (() => void) | undefined;
   #lives = 0;
   #roundTripMs: number | undefined;
   #ids = 0;
-  #consumers = 0;
   #users = 0;
   #closed: Promise<void> | undefined;
 
@@ -115,19 +108,21 @@ class GatewaySession implements Session {
         this.#ids = this.#ids === MAX_ID ? 1 : this.#ids + 1;
         return this.#ids;
       },
-      send: (frame: string | Uint8Array) => this.#dialled?.connection?.send(frame),
+      send: (frame: string | Uint8Array) => this.#dial?.send(frame),
     };
     this.#requests = new RequestTable(table);
     this.#produces = new RequestTable(table);
-    this.#topics = new SessionTopics((question, how) => this.request({ type: 'metadata', ...question }, how), report);
+    this.#topics = new SessionTopics(
+      (question, how) => this.request({ type: 'metadata', ...question }, how),
+      reportUncaught,
+    );
     this.topics = this.#topics;
-    this.#status = { type: 'connecting', url: this.#machine.url, attempt: 0 };
-    this.#statusSubject.next(this.#status);
-    this.status$ = this.#statusSubject.asObservable();
+    this.#status = new StatusCell({ type: 'connecting', url: this.#machine.url, attempt: 0 });
+    this.status$ = this.#status.status$;
   }
 
   get status(): ConnectionStatus {
-    return this.#status;
+    return this.#status.current;
   }
   get reconnects(): number {
     return Math.max(0, this.#lives - 1);
@@ -144,37 +139,7 @@ class GatewaySession implements Session {
 
   whenLive(options: RequestOptions = {}): Promise<void> {
     this.connect();
-    return new Promise((resolve, reject) => {
-      const { signal, timeoutMs = this.requestTimeoutMs } = options;
-      const look = (): boolean => {
-        const { status } = this;
-        if (status.type === 'live') settle(resolve);
-        else if (status.type === 'closed') settle(() => reject(status.error ?? closedError()));
-        return status.type === 'live' || status.type === 'closed';
-      };
-      const onAbort = () => settle(() => reject(signal === undefined ? undefined : aborted(signal)));
-      let stopTimer: (() => void) | undefined;
-      const settle = (how: () => void): void => {
-        stopTimer?.();
-        signal?.removeEventListener('abort', onAbort);
-        this.#statusListeners.delete(look);
-        how();
-      };
-      if (signal?.aborted) {
-        onAbort();
-        return;
-      }
-      if (look()) return;
-      this.#statusListeners.add(look);
-      signal?.addEventListener('abort', onAbort, { once: true });
-      stopTimer = this.clock.after(timeoutMs, () => {
-        const { status } = this;
-        const cause = status.type === 'reconnecting' ? status.error : undefined;
-        const why = cause === undefined ? '' : `: ${cause.message}`;
-        const message = `no connection to ${this.#options.urls.join(', ')} within ${timeoutMs} ms${why}`;
-        settle(() => reject(new LogError('TIMED_OUT', message, cause === undefined ? {} : { cause })));
-      });
-    });
+    return this.#status.whenLive(this.clock, options.timeoutMs ?? this.requestTimeoutMs, options);
   }
 
   async request<T extends RequestType>(
@@ -208,29 +173,17 @@ class GatewaySession implements Session {
   }
 
   attach(sink: FetchSink): FetchChannel {
-    const consumer = this.#consumers++;
-    this.#sinks.set(consumer, sink);
-    // Not from inside attach(): the caller has no channel yet.
-    this.#unattended.add(sink);
-    queueMicrotask(() => {
-      if (!this.#unattended.delete(sink)) return;
-      const { status } = this;
-      if (status.type === 'live') guard(() => sink.onLive(status.logId));
-    });
+    const consumer = this.#sinks.attach(sink, () => (this.status.type === 'live' ? this.status.logId : undefined));
     return {
       consumer,
       send: (frame) => {
-        if (this.#status.type !== 'live' || !this.#sinks.has(consumer)) return;
+        if (this.status.type !== 'live' || !this.#sinks.has(consumer)) return;
         // A feed of single partitions stays until it is replaced: what is still on its way was counted against the consumer's
         // credit by the gateway, so the sink must count it as well.
-        if (frame.type === 'fetchClose' && frame.partitions === undefined) this.#feeds.closeConsumer(consumer);
+        if (frame.type === 'fetchClose' && frame.partitions === undefined) this.#sinks.closeFeeds(consumer);
         for (const part of splitFetchFrame(frame)) this.#send({ ...part, consumer });
       },
-      detach: () => {
-        if (!this.#sinks.delete(consumer)) return;
-        this.#unattended.delete(sink);
-        this.#feeds.closeConsumer(consumer);
-      },
+      detach: () => this.#sinks.detach(consumer),
     };
   }
 
@@ -245,9 +198,9 @@ class GatewaySession implements Session {
 
   close(error?: LogError): Promise<void> {
     if (this.#closed === undefined) {
-      const dialled = this.#dialled;
+      const dial = this.#dial;
       this.#tell({ type: 'close', error });
-      this.#closed = dialled === undefined ? Promise.resolve() : this.#whenGone(dialled);
+      this.#closed = dial === undefined ? Promise.resolve() : dial.whenGone(this.clock, CLOSE_WAIT_MS);
     }
     return this.#closed;
   }
@@ -269,10 +222,11 @@ class GatewaySession implements Session {
   #perform(effect: ConnectionEffect): void {
     switch (effect.type) {
       case 'dial':
-        this.#dial(effect.url);
+        this.#startDial(effect.url);
         break;
       case 'hangUp':
-        this.#hangUp(effect.code, effect.reason);
+        this.#dial?.hangUp(effect.code, effect.reason);
+        this.#dial = undefined;
         break;
       case 'ping':
         this.#probe();
@@ -298,15 +252,12 @@ class GatewaySession implements Session {
   }
 
   #setStatus(status: ConnectionStatus): void {
-    const was = this.#status;
-    this.#status = status;
-    if (was.type === 'live')
-      this.#down(status.type === 'reconnecting' || status.type === 'closed' ? status.error : undefined);
+    const was = this.status;
+    this.#status.set(status);
+    if (was.type === 'live') this.#down('error' in status ? status.error : undefined);
     if (status.type === 'live') this.#up(status.logId);
-    if (status.type === 'closed') this.#end(status.error);
-    for (const look of [...this.#statusListeners]) look();
-    this.#statusSubject.next(status);
-    if (status.type === 'closed') this.#statusSubject.complete();
+    if (status.type === 'closed') this.#end(status.error ?? closedError());
+    this.#status.publish();
   }
 
   #up(logId: string): void {
@@ -316,55 +267,28 @@ class GatewaySession implements Session {
     this.#topics.onLive();
     this.#requests.onLive();
     this.#produces.onLive();
-    this.#unattended.clear();
-    for (const sink of [...this.#sinks.values()]) guard(() => sink.onLive(logId));
+    this.#sinks.onLive(logId);
   }
 
-  #down(error: LogError | undefined): void {
-    const reason = error ?? closedError();
-    this.#feeds.clear();
-    this.#produces.onDown(reason);
-    this.#requests.onDown(reason);
-    for (const sink of [...this.#sinks.values()]) guard(() => sink.onDown());
+  #down(error = closedError()): void {
+    this.#produces.onDown(error);
+    this.#requests.onDown(error);
+    this.#sinks.onDown();
   }
 
-  #end(error: LogError | undefined): void {
+  #end(error: LogError): void {
     this.#stopLifecycle?.();
-    this.#dialled?.abort.abort();
-    this.#requests.close(error ?? closedError());
-    this.#produces.close(error ?? closedError());
+    this.#requests.close(error);
+    this.#produces.close(error);
   }
 
-  // The socket.
-
-  #dial(url: string): void {
-    const dialled: Dialled = { abort: new AbortController(), connection: undefined, gone: false, onGone: [] };
-    this.#dialled = dialled;
-    this.#stated = undefined;
-    const { token } = this.#options;
-    if (typeof token !== 'function') {
-      this.#open(dialled, url, token);
-      return;
-    }
-    // A failing token callback is no verdict of the gateway: it is asked again with the next dial.
-    Promise.resolve()
-      .then(() => token({ signal: dialled.abort.signal }))
-      .then(
-        (value) => this.#open(dialled, url, value),
-        (cause) => {
-          const message = `the token callback failed: ${cause instanceof Error ? cause.message : String(cause)}`;
-          this.#lose(dialled, new LogError('NETWORK_EXCEPTION', message, { cause }), false);
-        },
-      );
-  }
-
-  #open(dialled: Dialled, url: string, token: string | undefined): void {
-    if (this.#dialled !== dialled) return;
-    this.#tell({ type: 'authorized' });
-    try {
-      dialled.connection = this.#options.transport.dial(url, PROTOCOL_NAME, {
-        onOpen: () => {
-          if (this.#dialled !== dialled) return;
+  #startDial(url: string): void {
+    const { transport, token } = this.#options;
+    const dial = new Dial(
+      { transport, url, token },
+      {
+        onAuthorized: () => this.#tell({ type: 'authorized' }),
+        onOpen: (token) => {
           this.#tell({ type: 'opened' });
           this.#send({
             type: 'hello',
@@ -375,71 +299,19 @@ class GatewaySession implements Session {
             ...(token === undefined ? {} : { token }),
           });
         },
-        onFrame: (frame) => {
-          if (this.#dialled === dialled) this.#onFrame(frame);
+        onFrame: (frame) => this.#onFrame(frame),
+        onLost: (error, final) => {
+          this.#dial = undefined;
+          this.#tell({ type: 'lost', error, final });
         },
-        onClose: ({ code, reason }) => {
-          dialled.gone = true;
-          for (const tell of dialled.onGone) tell();
-          this.#lose(dialled, this.#closeError(url, code, reason), !mayReconnect(code));
-        },
-      });
-    } catch (error) {
-      dialled.gone = true;
-      this.#lose(dialled, LogError.from(error), true);
-    }
-  }
-
-  #lose(dialled: Dialled, error: LogError, final: boolean): void {
-    if (this.#dialled !== dialled) return;
-    this.#dialled = undefined;
-    this.#tell({ type: 'lost', error, final });
-  }
-
-  #hangUp(code: number, reason: string): void {
-    const dialled = this.#dialled;
-    this.#dialled = undefined;
-    dialled?.abort.abort();
-    dialled?.connection?.close(code, reason);
-  }
-
-  #closeError(url: string, code: number, reason: string): LogError {
-    const known = Object.values(CLOSE_CODES).find((entry) => entry.code === code);
-    const why = reason !== '' ? reason : (known?.meaning ?? '');
-    const opened = this.#machine.phase === 'live' || this.#machine.phase === 'greeting';
-    const what = opened ? 'the connection was closed' : 'could not connect';
-    const message = `${url}: ${what} (${code}${why === '' ? '' : `: ${why}`})`;
-    if (mayReconnect(code)) return new LogError('NETWORK_EXCEPTION', message, { cause: this.#stated });
-    if (this.#stated !== undefined) return this.#stated;
-    switch (code) {
-      case CLOSE_CODES.UNAUTHENTICATED.code:
-        return new LogError('UNAUTHENTICATED', message);
-      case CLOSE_CODES.UNSUPPORTED_VERSION.code:
-        return new LogError('UNSUPPORTED_VERSION', message);
-      case CLOSE_CODES.PROTOCOL_VIOLATION.code:
-        return new LogError('INVALID_REQUEST', message);
-      case CLOSE_CODES.FENCED.code:
-        return new LogError('FENCED_MEMBER_EPOCH', message);
-      case CLOSE_CODES.NORMAL.code:
-        return new LogError('CLOSED', message);
-      default:
-        return new LogError('POLICY_VIOLATION', message);
-    }
-  }
-
-  #whenGone(dialled: Dialled): Promise<void> {
-    if (dialled.gone || dialled.connection === undefined) return Promise.resolve();
-    return new Promise((resolve) => {
-      const stop = this.clock.after(CLOSE_WAIT_MS, resolve);
-      dialled.onGone.push(() => {
-        stop();
-        resolve();
-      });
-    });
+      },
+    );
+    this.#dial = dial;
+    dial.start();
   }
 
   #send(frame: ClientFrame): void {
-    this.#dialled?.connection?.send(encodeClientFrame(frame));
+    this.#dial?.send(encodeClientFrame(frame));
   }
 
   #probe(): void {
@@ -460,7 +332,11 @@ class GatewaySession implements Session {
         const control = parseServerFrame(frame);
         // A type this client does not know comes from a newer gateway.
         if (control !== undefined) this.#onControl(control);
-      } else this.#onData(parseDataFrame(frame));
+      } else {
+        const data = parseDataFrame(frame);
+        this.#topics.onData(data.topicId, data.partition, data);
+        this.#sinks.onData(data);
+      }
     } catch (cause) {
       const error = new LogError(
         'NETWORK_EXCEPTION',
@@ -471,53 +347,40 @@ class GatewaySession implements Session {
     }
   }
 
-  #onData(frame: DataFrame): void {
-    this.#topics.onData(frame.topicId, frame.partition, frame);
-    for (const { consumer, epoch } of this.#feeds.of(frame.stream)) {
-      const sink = this.#sinks.get(consumer);
-      if (sink !== undefined) guard(() => sink.onData(frame, epoch));
-    }
-  }
-
   #onControl(frame: ServerFrame): void {
     switch (frame.type) {
       case 'welcome':
         this.#onWelcome(frame);
         break;
-      case 'error': {
-        const { id } = frame;
-        if (id === undefined) this.#stated = errorOf(frame);
-        else {
-          this.#requests.onError({ ...frame, id });
-          this.#produces.onError({ ...frame, id });
-        }
+      case 'error':
+        this.#onError(frame);
         break;
-      }
       case 'feed':
-        this.#feeds.open(frame);
+        this.#sinks.onFeed(frame);
         break;
       case 'fetchError':
-        this.#feeds.close(frame.consumer, frame.topicId, frame.partition, frame.epoch);
-        this.#toSink(frame.consumer, (sink) => sink.onFetchError(frame));
+        this.#sinks.onFetchError(frame);
         break;
       case 'assignment':
-        this.#toSink(frame.consumer, (sink) => sink.onAssignment(frame));
+        this.#sinks.onAssignment(frame);
         break;
       case 'fenced':
-        this.#toSink(frame.consumer, (sink) => sink.onFenced(frame));
+        this.#sinks.onFenced(frame);
         break;
-      case 'heartbeat':
+      case 'throttled':
+        this.#sinks.onThrottled(frame.delayMs);
+        break;
+      case 'heartbeat': {
         this.#topics.onEndsFrame(frame.ends);
-        this.#answerHeartbeat();
+        const consumers = this.#sinks.busy();
+        this.#send(consumers.length === 0 ? { type: 'heartbeat' } : { type: 'heartbeat', consumers });
         break;
+      }
       case 'ends':
         this.#topics.onEndsFrame(frame.partitions);
         break;
       case 'topics':
         this.#topics.onTopics(frame);
-        break;
-      case 'throttled':
-        for (const sink of [...this.#sinks.values()]) guard(() => sink.onThrottled(frame.delayMs));
         break;
       case 'goaway':
         this.#tell({ type: 'goaway', reconnectAfterMs: frame.reconnectAfterMs, closeInMs: frame.closeInMs });
@@ -528,6 +391,16 @@ class GatewaySession implements Session {
       default:
         this.#measure(this.#requests.onReply(frame));
     }
+  }
+
+  #onError(frame: ErrorFrame): void {
+    const { id } = frame;
+    if (id === undefined) {
+      if (this.#dial !== undefined) this.#dial.stated = errorOf(frame);
+      return;
+    }
+    this.#requests.onError({ ...frame, id });
+    this.#produces.onError({ ...frame, id });
   }
 
   #onWelcome(frame: ServerFrameOf<'welcome'>): void {
@@ -542,50 +415,7 @@ class GatewaySession implements Session {
     this.#tell({ type: 'welcome', sessionId, logId, heartbeatIntervalMs, heartbeatTimeoutMs });
   }
 
-  #answerHeartbeat(): void {
-    const consumers: { consumer: number; busyMs: number }[] = [];
-    for (const [consumer, sink] of this.#sinks) {
-      guard(() => {
-        const busyMs = sink.busyMs();
-        if (busyMs !== undefined) consumers.push({ consumer, busyMs: Math.max(0, Math.round(busyMs)) });
-      });
-    }
-    this.#send(consumers.length === 0 ? { type: 'heartbeat' } : { type: 'heartbeat', consumers });
-  }
-
-  #toSink(consumer: number, use: (sink: FetchSink) => void): void {
-    const sink = this.#sinks.get(consumer);
-    if (sink !== undefined) guard(() => use(sink));
-  }
-
   #measure(roundTripMs: number | undefined): void {
     if (roundTripMs !== undefined) this.#roundTripMs = Math.min(this.#roundTripMs ?? roundTripMs, roundTripMs);
   }
-}
-
-/** One dial and what became of it; what an abandoned one still says is not heard. */
-interface Dialled {
-  readonly abort: AbortController;
-  readonly onGone: (() => void)[];
-  connection: Connection | undefined;
-  gone: boolean;
-}
-
-function closedError(): LogError {
-  return new LogError('CLOSED', 'the connection has been closed');
-}
-
-/** What a sink throws is a bug, but not one of the socket: it surfaces as an uncaught error while frames go on being read. */
-function guard(call: () => void): void {
-  try {
-    call();
-  } catch (error) {
-    report(error);
-  }
-}
-
-function report(error: unknown): void {
-  setTimeout(() => {
-    throw error;
-  });
 }

@@ -1,5 +1,6 @@
 // Topics and log ends as the gateway last described them. Asks through a function it is given; knows nothing of connections.
 import { LogError, type ServerFrameOf, type TopicInfo } from '../protocol/index.ts';
+import { checkTopicName } from './names.ts';
 import type { LogEnds, RequestOptions, TopicCache } from './session.ts';
 import { errorOf } from './session-requests.ts';
 
@@ -8,8 +9,6 @@ export type AskMetadata = (
   question: { topics?: string[]; autoCreate?: boolean; watch?: boolean },
   options: RequestOptions | undefined,
 ) => Promise<ServerFrameOf<'metadata'>>;
-
-const TOPIC_NAME = /^[a-zA-Z0-9._-]{1,249}$/;
 
 export class SessionTopics implements TopicCache {
   readonly #ask: AskMetadata;
@@ -180,13 +179,4 @@ export class SessionTopics implements TopicCache {
       }
     }
   }
-}
-
-function checkTopicName(name: string): void {
-  if (TOPIC_NAME.test(name) && name !== '.' && name !== '..') return;
-  throw new LogError(
-    'INVALID_TOPIC_EXCEPTION',
-    `topic name ${JSON.stringify(name)} is not allowed: 1 to 249 of a-z A-Z 0-9 . _ - and neither "." nor ".."`,
-    { topic: name },
-  );
 }
