@@ -1,7 +1,20 @@
 // The gateway's side without sockets.
+
+export type { TopicCatalogue } from './group.ts';
+export { assignPartitions } from './group-assignment.ts';
+export { type CoordinatedGroups, type CoordinatedGroupsOptions, coordinatedGroups } from './groups.ts';
 export { DEFAULT_LIMITS, type Limits } from './limits.ts';
 export type * from './log.ts';
+export { type MemoryLog, type MemoryLogOptions, memoryLog } from './memory-log.ts';
+export { type ProducerBatch, ProducerState } from './producer-state.ts';
 export { randomHex, randomUuid } from './random-id.ts';
 export { createServerSession } from './session.ts';
 export type * from './session-port.ts';
-export { type CheckedTopicSpec, checkTopicName, checkTopicSpec, isInternalTopic, isTopicName } from './topic-spec.ts';
+export {
+  type CheckedTopicSpec,
+  checkTopicName,
+  checkTopicSpec,
+  isInternalTopic,
+  isTopicName,
+  MAX_PARTITIONS,
+} from './topic-spec.ts';
