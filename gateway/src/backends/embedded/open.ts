@@ -1,0 +1,26 @@
+// Opens an embedded log in its directory, and leaves nothing held when that fails.
+import type { Clock } from 'distributedlog/core';
+import { openDataDirectory } from './data-directory.ts';
+import { type EmbeddedLog, type EmbeddedLogTuning, openEmbeddedLog } from './embedded-log.ts';
+import { groupsOver } from './groups.ts';
+import { type EmbeddedLogOptions, parseEmbeddedLogOptions } from './options.ts';
+import { openStore, type Store } from './store.ts';
+
+export interface Environment extends EmbeddedLogTuning {
+  readonly clock: Clock;
+}
+
+export async function openInDirectory(options: EmbeddedLogOptions, environment: Environment): Promise<EmbeddedLog> {
+  const settings = parseEmbeddedLogOptions(options);
+  const directory = await openDataDirectory(settings.dir);
+  let store: Store | undefined;
+  try {
+    store = openStore(directory.path);
+    const { clock, ...tuning } = environment;
+    return await openEmbeddedLog({ store, directory, settings, clock, tuning, coordinate: groupsOver });
+  } catch (error) {
+    await store?.close();
+    await directory.release(false);
+    throw error;
+  }
+}
