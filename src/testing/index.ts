@@ -7,5 +7,6 @@ export {
   type MemoryTransportOptions,
   memoryTransport,
 } from './memory-transport.ts';
+export { createTestGateway, type TestGateway, type TestGatewayOptions, type TestRecord } from './test-gateway.ts';
 export { type TransportCase, type TransportCaseContext, transportCases } from './transport-cases.ts';
 export { PEER_GREETING, type PeerSocket, transportPeer } from './transport-peer.ts';

@@ -14,6 +14,9 @@ export interface MemorySocket {
   close(code: number, reason: string): void;
   /** Cuts the wire: each end sees a close with code 1006, and nothing that was under way. */
   terminate(): void;
+  /** What the client sends waits with the client, counted in its bufferedBytes. */
+  pauseReading(): void;
+  resumeReading(): void;
 }
 export interface MemorySocketHandlers {
   onFrame(frame: string | Uint8Array): void;
@@ -179,6 +182,13 @@ class Link {
         terminate() {
           link.#wire.schedule(() => link.#end(1006, ''));
         },
+        pauseReading() {
+          link.#toServer.paused = true;
+        },
+        resumeReading() {
+          link.#toServer.paused = false;
+          link.#toServer.resume();
+        },
       },
     };
   }
@@ -206,8 +216,9 @@ interface Parcel {
 class Pipe {
   readonly #wire: Wire;
   #parcels: Parcel[] = [];
-  /** Deliveries that were due while the wire was held. */
+  /** Deliveries that were due while the wire was held or the receiver paused. */
   #due = 0;
+  paused = false;
   bytes = 0;
 
   constructor(wire: Wire) {
@@ -224,7 +235,7 @@ class Pipe {
   }
 
   resume(): void {
-    while (!this.#wire.held && this.#due > 0) {
+    while (!this.#wire.held && !this.paused && this.#due > 0) {
       this.#due--;
       const parcel = this.#parcels.shift();
       if (parcel === undefined) return;

@@ -1,0 +1,148 @@
+// A whole gateway in memory, for tests of applications: a log, the protocol session and a transport that reaches them. Knows nothing of sockets or disks.
+import type { Clock, Random } from '../core/index.ts';
+import { systemClock, systemRandom } from '../core/system-clock.ts';
+import { CLOSE_CODES, encodeBatch, LogError, partitionForKey, type RecordHeader } from '../protocol/index.ts';
+import {
+  createServerSession,
+  DEFAULT_LIMITS,
+  type Limits,
+  type Log,
+  memoryLog,
+  type ServerSession,
+  type SessionLogger,
+  type TopicSpec,
+} from '../server/index.ts';
+import { type MemorySocket, memoryTransport } from './memory-transport.ts';
+
+export interface TestGatewayOptions {
+  /** Of the gateway, its log and the wire. Default: real time; with a ManualClock nothing happens by itself. */
+  readonly clock?: Clock | undefined;
+  /** Default: Math.random. */
+  readonly random?: Random | undefined;
+  /** Created at once. */
+  readonly topics?: readonly TopicSpec[] | undefined;
+  /** Whether clients create topics by asking for them. Default true. */
+  readonly autoCreateTopics?: boolean | undefined;
+  /** Where it differs from the defaults of a gateway. */
+  readonly limits?: Partial<Limits> | undefined;
+  /** How long a frame is on its way. Default 0: until the next microtask. */
+  readonly latencyMs?: number | undefined;
+}
+export interface TestRecord {
+  readonly value: Uint8Array | string | null;
+  readonly key?: Uint8Array | string | null | undefined;
+  readonly headers?: readonly RecordHeader[] | undefined;
+  /** Default: by the key, as Kafka's own producer does it; without a key, 0. */
+  readonly partition?: number | undefined;
+  /** Ms since the epoch. Default: the gateway's clock. */
+  readonly timestamp?: number | undefined;
+}
+export interface TestGateway extends AsyncDisposable {
+  /** For ClientConfig.transport. */
+  readonly transport: ReturnType<typeof memoryTransport>;
+  readonly log: Log;
+  readonly clock: Clock;
+  /** Writes straight into the log, each call one batch per partition; creates a topic that is missing. Strings are UTF-8. Resolves with where each record went, in order. */
+  produce(
+    topic: string,
+    records: readonly (TestRecord | string)[],
+  ): Promise<{ readonly partition: number; readonly offset: number }[]>;
+  /** Ends every connection: with a close code, or without one as when a cable is cut (1006). */
+  dropConnections(code?: number): void;
+  /** As long as true, nobody listens. */
+  refuseDials(refuse: boolean): void;
+  /** As long as true, nothing is delivered in either direction, then all of it. */
+  holdDelivery(hold: boolean): void;
+  close(): Promise<void>;
+}
+
+const silent: SessionLogger = { debug() {}, info() {}, warn() {}, error() {} };
+const utf8 = new TextEncoder();
+
+/** Needs no port and no file; any number of them can run side by side. */
+export async function createTestGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
+  const { clock = systemClock, random = systemRandom, autoCreateTopics, latencyMs } = options;
+  const limits: Limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const log = memoryLog({ clock, random, autoCreateTopics });
+  for (const topic of options.topics ?? []) await log.createTopic(topic);
+  const sessions = new Map<MemorySocket, ServerSession>();
+
+  const transport = memoryTransport({
+    clock,
+    latencyMs,
+    accept(socket) {
+      const server = { name: 'distributedlog-testing', version: '1' };
+      const session = createServerSession({ socket, log, clock, random, limits, server, logger: silent });
+      sessions.set(socket, session);
+      return {
+        onFrame: (frame) => (typeof frame === 'string' ? session.onText(frame) : session.onBinary(frame)),
+        onClose: () => {
+          sessions.delete(socket);
+          session.onClosed();
+        },
+      };
+    },
+  });
+
+  const produce: TestGateway['produce'] = async (topic, records) => {
+    const info = (await log.topics([topic]))[0] ?? (await log.createTopic({ name: topic }));
+    const { topicId } = info;
+    const byPartition = new Map<number, { index: number; record: TestRecord }[]>();
+    for (const [index, given] of records.entries()) {
+      const record = typeof given === 'string' ? { value: given } : given;
+      const key = bytesOf(record.key);
+      const partition = record.partition ?? (key === null ? 0 : partitionForKey(key, info.partitions.length));
+      const list = byPartition.get(partition) ?? [];
+      list.push({ index, record });
+      byPartition.set(partition, list);
+    }
+    const placed: { partition: number; offset: number }[] = [];
+    for (const [partition, list] of byPartition) {
+      const batch = encodeBatch(
+        list.map(({ record }) => ({
+          key: bytesOf(record.key),
+          value: bytesOf(record.value),
+          headers: record.headers,
+          timestamp: record.timestamp ?? Math.floor(clock.now()),
+        })),
+      );
+      const { baseOffset } = await log.append({ topicId, partition }, batch);
+      for (const [i, { index }] of list.entries()) placed[index] = { partition, offset: baseOffset + i };
+    }
+    return placed;
+  };
+
+  let closed: Promise<void> | undefined;
+  const close = (): Promise<void> => {
+    closed ??= (async () => {
+      transport.refuseDials(true);
+      for (const socket of transport.sockets) socket.close(CLOSE_CODES.DRAIN.code, 'the test gateway is closed');
+      await log.close();
+    })();
+    return closed;
+  };
+
+  return {
+    transport,
+    log,
+    clock,
+    produce,
+    dropConnections(code) {
+      if (code !== undefined && !(code === 1000 || code === 1009 || (code >= 3000 && code <= 4999))) {
+        throw new LogError('INVALID_REQUEST', `close code ${code} is not allowed: 1000, 1009 or 3000 to 4999`);
+      }
+      for (const socket of transport.sockets) {
+        if (code === undefined) socket.terminate();
+        else socket.close(code, '');
+      }
+    },
+    refuseDials: (refuse) => transport.refuseDials(refuse),
+    holdDelivery: (hold) => transport.holdDelivery(hold),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+function bytesOf(value: Uint8Array | string | null | undefined): Uint8Array | null {
+  return typeof value === 'string' ? utf8.encode(value) : (value ?? null);
+}
