@@ -22,6 +22,7 @@ import type {
   ConnectionStatus,
   FetchChannel,
   FetchSink,
+  RequestFrame,
   RequestOptions,
   RequestType,
   Session,
@@ -142,10 +143,7 @@ class GatewaySession implements Session {
     return this.#status.whenLive(this.clock, options.timeoutMs ?? this.requestTimeoutMs, options);
   }
 
-  async request<T extends RequestType>(
-    frame: Omit<ClientFrameOf<T>, 'id'>,
-    options?: RequestOptions,
-  ): Promise<ServerFrameOf<T>> {
+  async request<T extends RequestType>(frame: RequestFrame<T>, options?: RequestOptions): Promise<ServerFrameOf<T>> {
     this.connect();
     const parts = splitRequest(frame as Omit<ClientFrameOf<RequestType>, 'id'>, this.#limits.maxTextFrameBytes);
     const replies = await Promise.all(parts.map((part) => this.#requests.submit(this.#controlRequest(part), options)));

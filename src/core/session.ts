@@ -12,7 +12,6 @@ export type ConnectionStatus =
   /** For good: by close(), or by an error that no retry can mend. */
   | { readonly type: 'closed'; readonly error?: LogError };
 
-type Id<T> = Omit<T, 'id'>;
 /** Frames that are answered by a reply of the same type. */
 export type RequestType =
   | 'metadata'
@@ -27,6 +26,8 @@ export type RequestType =
   | 'listGroups'
   | 'describeGroup'
   | 'ping';
+/** `type` decides what else the frame has, and the answer; the session numbers it. */
+export type RequestFrame<T extends RequestType> = { readonly type: T } & Omit<ClientFrameOf<T>, 'id'>;
 export interface RequestOptions {
   /** Default: the client's requestTimeoutMs. Rejects with TIMED_OUT. */
   readonly timeoutMs?: number | undefined;
@@ -107,7 +108,7 @@ export interface Session {
   connect(): void;
   /** Resolves when live; rejects with the terminal error, TIMED_OUT, ABORTED or CLOSED. */
   whenLive(options?: RequestOptions): Promise<void>;
-  request<T extends RequestType>(frame: Id<ClientFrameOf<T>>, options?: RequestOptions): Promise<ServerFrameOf<T>>;
+  request<T extends RequestType>(frame: RequestFrame<T>, options?: RequestOptions): Promise<ServerFrameOf<T>>;
   /** One encoded batch; resolves when it is durable. Not repeated by the session: the producer owns retries and their order. */
   produce(
     topicId: string,

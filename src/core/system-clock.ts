@@ -7,7 +7,7 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 export const systemClock: Clock = {
   now: () => Date.now(),
   after(delayMs, callback) {
-    let handle: unknown;
+    let handle: ReturnType<typeof setTimeout>;
     const arm = (leftMs: number): void => {
       handle = setTimeout(
         () => (leftMs > MAX_TIMER_MS ? arm(leftMs - MAX_TIMER_MS) : callback()),
