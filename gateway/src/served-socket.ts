@@ -38,7 +38,7 @@ export class ServedSocket {
     const logger = withFields(options.logger, { address });
     this.#session = createServerSession({ ...rest, clock, limits, metrics, logger, socket: this.#port });
     metrics.connectionOpened();
-    options.logger.info({ address, session: this.#session.sessionId }, 'session opened');
+    options.logger.info({ address, sessionId: this.#session.sessionId }, 'session opened');
     ws.on('message', (data, isBinary) => this.#receive(data, isBinary));
     ws.on('close', (code) => this.#gone(code));
   }
@@ -58,17 +58,8 @@ export class ServedSocket {
     // What was on its way when this end closed has no one to go to.
     if (this.#options.ws.readyState !== WebSocket.OPEN || !Buffer.isBuffer(data)) return;
     this.#guard(() => {
-      if (isBinary) {
-        this.#session.onBinary(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-      } else if (data.length > this.#options.limits.maxTextFrameBytes) {
-        this.#options.metrics.malformedFrame();
-        this.close(
-          'MESSAGE_TOO_BIG',
-          `a text frame has at most ${this.#options.limits.maxTextFrameBytes} bytes, not ${data.length}`,
-        );
-      } else {
-        this.#session.onText(data.toString());
-      }
+      if (isBinary) this.#session.onBinary(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+      else this.#session.onText(data.toString());
     });
   }
 
@@ -79,7 +70,7 @@ export class ServedSocket {
     logger.info(
       {
         address,
-        session: this.#session.sessionId,
+        sessionId: this.#session.sessionId,
         clientId: this.#session.clientId,
         code,
         durationMs: clock.now() - this.#openedAt,
@@ -100,7 +91,7 @@ export class ServedSocket {
   }
   #fail(error: unknown): void {
     const { address, logger } = this.#options;
-    logger.error({ address, session: this.#session.sessionId, err: error }, 'a session failed');
+    logger.error({ address, sessionId: this.#session.sessionId, err: error }, 'a session failed');
     this.#port.close(CLOSE_CODES.INTERNAL.code, 'the gateway failed in a way it did not expect');
   }
 }

@@ -15,7 +15,8 @@ export class WebSocketPort implements SocketPort {
   readonly #socket: Socket;
   readonly #options: WebSocketPortOptions;
   #corked = false;
-  #readingPaused = false;
+  /** The session wants no more for now. */
+  #held = false;
   #closeCode: number | undefined;
 
   /** `socket` is the TCP or TLS socket under `ws`. */
@@ -42,10 +43,16 @@ export class WebSocketPort implements SocketPort {
       process.nextTick(this.#uncork);
     }
     this.#ws.send(frame, () => this.#written(onWritten));
-    if (!this.#readingPaused && this.bufferedBytes > this.#options.pauseReadingAboveBytes) {
-      this.#readingPaused = true;
-      this.#ws.pause();
-    }
+    this.#updateReading();
+  }
+
+  pauseReading(): void {
+    this.#held = true;
+    this.#updateReading();
+  }
+  resumeReading(): void {
+    this.#held = false;
+    this.#updateReading();
   }
 
   close(code: number, reason: string): void {
@@ -53,7 +60,7 @@ export class WebSocketPort implements SocketPort {
     this.#closeCode = code;
     this.#ws.close(code, shortReason(reason));
     // The peer's close frame is behind whatever else it has sent.
-    this.#resumeReading();
+    this.#ws.resume();
   }
 
   readonly #uncork = (): void => {
@@ -62,7 +69,7 @@ export class WebSocketPort implements SocketPort {
   };
 
   #written(onWritten: (() => void) | undefined): void {
-    if (this.#readingPaused && this.bufferedBytes <= this.#options.pauseReadingAboveBytes) this.#resumeReading();
+    this.#updateReading();
     try {
       onWritten?.();
     } catch (error) {
@@ -70,10 +77,11 @@ export class WebSocketPort implements SocketPort {
     }
   }
 
-  #resumeReading(): void {
-    if (!this.#readingPaused) return;
-    this.#readingPaused = false;
-    this.#ws.resume();
+  #updateReading(): void {
+    if (this.#ws.readyState !== WebSocket.OPEN) return;
+    const pause = this.#held || this.bufferedBytes > this.#options.pauseReadingAboveBytes;
+    if (pause && !this.#ws.isPaused) this.#ws.pause();
+    else if (!pause && this.#ws.isPaused) this.#ws.resume();
   }
 }
 
