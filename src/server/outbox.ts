@@ -13,7 +13,7 @@ export interface OutboxOptions {
   readonly onRoom: () => void;
   /** The socket threw. */
   readonly onFault: (error: unknown) => void;
-  /** The buffer stayed above its bound, without progress, for stallTimeoutMs. */
+  /** Bytes were waiting, and the socket took none for stallTimeoutMs. */
   readonly onStalled: () => void;
 }
 
@@ -80,7 +80,8 @@ export class Outbox {
       this.#options.onFault(error);
       return;
     }
-    if (!this.hasRoom && this.#cancelStall === undefined && !this.#closed) this.#watch(0);
+    // Also below the bound: a write that is stuck half-way leaves room that nobody will be told of.
+    if (this.#options.socket.bufferedBytes > 0 && this.#cancelStall === undefined && !this.#closed) this.#watch(0);
   }
 
   #watch(looksWithoutProgress: number): void {
@@ -89,7 +90,7 @@ export class Outbox {
     const buffered = socket.bufferedBytes;
     this.#cancelStall = clock.after(limits.stallTimeoutMs / STALL_LOOKS, () => {
       this.#cancelStall = undefined;
-      if (this.#closed || this.hasRoom) return;
+      if (this.#closed || socket.bufferedBytes === 0) return;
       const progress = this.#written > written || socket.bufferedBytes < buffered;
       const looks = progress ? 0 : looksWithoutProgress + 1;
       if (looks < STALL_LOOKS) this.#watch(looks);
