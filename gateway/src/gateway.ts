@@ -28,7 +28,7 @@ export interface Gateway {
 }
 
 /** How long a WebSocket may take to end once its end was announced; then its socket is cut. */
-const CLOSE_TIMEOUT_MS = 5_000;
+const CLOSE_TIMEOUT_MS = 3_000;
 /** The same for the last sockets of a gateway that shuts down. */
 const LAST_CLOSE_TIMEOUT_MS = 1_000;
 /** TCP connections beyond maxConnections: for HTTP, and for those who are told that there are too many. */

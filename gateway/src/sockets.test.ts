@@ -159,7 +159,7 @@ describe('limits', () => {
 describe('a slow reader', () => {
   it('is closed with 4531, and no one else notices', async () => {
     const { gateway, log } = await openGateway({ limits: { stallTimeoutMs: 300 } });
-    const { topicId } = await filledTopic(log, 200);
+    const { topicId } = await filledTopic(log, 600);
     const other = await TestClient.greeted(gateway.url);
     const slow = await TestClient.greeted(gateway.url);
     slow.send(fetchAll(topicId));
