@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { compressBatch, decompressBatch } from './compression.ts';
 import { type BatchHeader, readBatchHeader, sealBatch, verifyBatch } from './record-batch.ts';
 import { encodeBatch } from './record-encoder.ts';
@@ -128,6 +128,14 @@ describe('decompressing', () => {
     const plain = await decompressBatch(batch, 0, headerOf(batch), MAX, codecs);
     expect([...plain.subarray(61)]).toEqual([9, 9, 1]);
     verifyBatch(plain, 0, headerOf(plain));
+  });
+
+  it('has no gzip where the runtime lacks the streams, and says so', async () => {
+    const packed = await compressBatch(batchOf([new Uint8Array(10)]), 'gzip');
+    vi.stubGlobal('DecompressionStream', undefined);
+    await expect(decompress(packed).finally(() => vi.unstubAllGlobals())).rejects.toThrowError(
+      failure('UNSUPPORTED_COMPRESSION_TYPE'),
+    );
   });
 
   it('trusts no injected codec: what it throws is CORRUPT_MESSAGE, what it makes is measured', async () => {

@@ -17,10 +17,13 @@ import {
 
 /** Throws or rejects where the bytes are damaged; RECORD_TOO_LARGE, before it has made them all, where more than `maxBytes` would come out. */
 export type Decompress = (compressed: Uint8Array, maxBytes: number) => Uint8Array | Promise<Uint8Array>;
-/** Codecs beyond gzip, which every runtime has. */
+/** Codecs beyond the runtime’s own gzip, or in its place. */
 export type Decompressors = Readonly<Partial<Record<Exclude<Compression, 'none'>, Decompress>>>;
 
-const BUILT_IN: Decompressors = { gzip: gunzip };
+/** Of the runtime: old ones lack the streams, and then have nothing. */
+function builtIn(): Decompressors {
+  return typeof DecompressionStream === 'undefined' ? {} : { gzip: gunzip };
+}
 
 /** The uncompressed batch that is all of `batch`, its records compressed; length, attributes and CRC rewritten. */
 export async function compressBatch(batch: Uint8Array, codec: 'gzip'): Promise<Uint8Array<ArrayBuffer>> {
@@ -37,7 +40,7 @@ export async function decompressBatch(
   at: number,
   header: BatchHeader,
   maxBytes: number,
-  codecs: Decompressors = BUILT_IN,
+  codecs: Decompressors = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
   verifyBatch(bytes, at, header);
   const { compression, baseOffset } = header;
@@ -46,10 +49,11 @@ export async function decompressBatch(
     if (header.sizeInBytes > maxBytes) throw tooLarge(baseOffset, maxBytes);
     return rebuild(bytes, at, compressed, 'none');
   }
-  const decompress = codecs[compression] ?? BUILT_IN[compression];
+  const known: Decompressors = { ...builtIn(), ...codecs };
+  const decompress = known[compression];
   if (decompress === undefined) {
-    const known = ['none', ...Object.keys({ ...BUILT_IN, ...codecs })].join(', ');
-    const message = `The batch at offset ${baseOffset} is compressed with ${compression}; this end has ${known}.`;
+    const names = ['none', ...Object.keys(known)].join(', ');
+    const message = `The batch at offset ${baseOffset} is compressed with ${compression}; this end has ${names}.`;
     throw new LogError('UNSUPPORTED_COMPRESSION_TYPE', message, { offset: baseOffset });
   }
   const room = Math.max(maxBytes - BATCH_HEADER_BYTES, 0);
