@@ -1,4 +1,5 @@
 // For tests of what is built on this project: no network, no sleeping, no test runner.
+export { type LogCase, type LogHarness, logCases } from './log-cases.ts';
 export { ManualClock } from './manual-clock.ts';
 export {
   type MemorySocket,

@@ -1,19 +1,20 @@
 // The Log port over the embedded store: puts the parts together and checks what comes in. Knows nothing of sockets.
 import { randomUUID } from 'node:crypto';
-import type { Clock } from 'distributedlog/core';
+import type { Clock, Random } from 'distributedlog/core';
 import { type BatchHeader, LogError, readBatchHeader, type TopicInfo, verifyBatch } from 'distributedlog/protocol';
-import type {
-  AppendResult,
-  GroupPort,
-  Log,
-  OffsetAnswer,
-  OffsetQuery,
-  OffsetStore,
-  PartitionEnds,
-  PartitionRef,
-  ReadRequest,
-  ReadResult,
-  TopicSpec,
+import {
+  type AppendResult,
+  type CoordinatedGroups,
+  coordinatedGroups,
+  type GroupPort,
+  type Log,
+  type OffsetAnswer,
+  type OffsetQuery,
+  type PartitionEnds,
+  type PartitionRef,
+  type ReadRequest,
+  type ReadResult,
+  type TopicSpec,
 } from 'distributedlog/server';
 import type { DataDirectory } from './data-directory.ts';
 import { Maintenance } from './maintenance.ts';
@@ -25,7 +26,7 @@ import { SlabPool } from './slab-pool.ts';
 import type { Store } from './store.ts';
 import { parseMeta, parseMetaText } from './stored.ts';
 import { findByTimestamp } from './timestamps.ts';
-import { describe, Topics } from './topics.ts';
+import { describe, type Topic, Topics } from './topics.ts';
 import { Writer } from './writer.ts';
 
 /** Bounds that users have no reason to change; tests do. */
@@ -45,7 +46,7 @@ export interface EmbeddedLogParts {
   readonly settings: EmbeddedLogSettings;
   readonly clock: Clock;
   readonly tuning: EmbeddedLogTuning;
-  readonly coordinate: (offsets: OffsetStore, log: Pick<Log, 'topics' | 'ends' | 'onTopicsChanged'>) => GroupPort;
+  readonly random: Random;
 }
 
 const DAY_MS = 86_400_000;
@@ -71,7 +72,6 @@ export async function openEmbeddedLog(parts: EmbeddedLogParts): Promise<Embedded
 export class EmbeddedLog implements Log {
   readonly logId: string;
   readonly autoCreateTopics: boolean;
-  readonly groups: GroupPort;
   private readonly store: Store;
   private readonly directory: DataDirectory;
   private readonly clock: Clock;
@@ -79,6 +79,7 @@ export class EmbeddedLog implements Log {
   private readonly catalog: Topics;
   private readonly reader: Reader;
   private readonly maintenance: Maintenance;
+  private readonly coordinator: CoordinatedGroups;
   private nextProducerId: number;
   private closing: Promise<void> | undefined;
   private appendedBatches = 0;
@@ -118,13 +119,26 @@ export class EmbeddedLog implements Log {
       producerExpiryMs: tuning.producerExpiryMs ?? 7 * DAY_MS,
     });
     this.nextProducerId = parseMeta(store.get('meta', NEXT_PRODUCER)) ?? 1;
-    this.groups = parts.coordinate(new EmbeddedOffsetStore(store, this.writer, this.catalog), this);
+    this.coordinator = coordinatedGroups({
+      offsets: new EmbeddedOffsetStore(store, this.writer, this.catalog),
+      topics: {
+        byName: (name) => infoOf(this.catalog.named(name)),
+        byId: (topicId) => infoOf(this.catalog.withId(topicId)),
+      },
+      clock,
+      random: parts.random,
+    });
+    this.catalog.onChanged(() => this.coordinator.topicsChanged());
     this.maintenance.start();
+  }
+
+  get groups(): GroupPort {
+    return this.coordinator;
   }
 
   async topics(names?: readonly string[]): Promise<TopicInfo[]> {
     this.assertOpen();
-    if (names === undefined) return [...this.catalog.all()].map(describe);
+    if (names === undefined) return this.catalog.all().map(describe);
     return [...new Set(names)].flatMap((name) => {
       const topic = this.catalog.named(name);
       return topic === undefined ? [] : [describe(topic)];
@@ -195,7 +209,7 @@ export class EmbeddedLog implements Log {
   }
 
   health(): LogError | undefined {
-    if (this.closing !== undefined) return new LogError('CLOSED', 'the log is closed');
+    if (this.closing !== undefined) return new LogError('BROKER_NOT_AVAILABLE', 'the log is closed');
     return this.writer.health();
   }
   metrics(): Readonly<Record<string, number>> {
@@ -211,9 +225,10 @@ export class EmbeddedLog implements Log {
     };
   }
 
-  /** Runs a round of retention and clearing now. */
-  maintain(): Promise<void> {
-    return this.maintenance.run();
+  /** A whole round of retention and clearing, begun after this call. */
+  async maintain(): Promise<void> {
+    await this.maintenance.idle();
+    await this.maintenance.run();
   }
 
   close(): Promise<void> {
@@ -221,6 +236,7 @@ export class EmbeddedLog implements Log {
     return this.closing;
   }
   private async shutDown(): Promise<void> {
+    this.coordinator.close();
     await this.maintenance.stop();
     await this.writer.close();
     this.reader.close();
@@ -229,9 +245,11 @@ export class EmbeddedLog implements Log {
     await this.directory.release(true);
   }
   private assertOpen(): void {
-    if (this.closing !== undefined) throw new LogError('CLOSED', 'the log is closed');
+    if (this.closing !== undefined) throw new LogError('BROKER_NOT_AVAILABLE', 'the log is closed');
   }
 }
+
+const infoOf = (topic: Topic | undefined): TopicInfo | undefined => topic && describe(topic);
 
 /** What a batch must be before it is written. Throws CORRUPT_MESSAGE, UNSUPPORTED_FOR_MESSAGE_FORMAT, INVALID_REQUEST, INVALID_TIMESTAMP. */
 function checkBatch(batch: Uint8Array): BatchHeader {

@@ -2,7 +2,7 @@
 import type { Log } from 'distributedlog/server';
 import { systemClock } from '../../system-clock.ts';
 import { openInDirectory } from './open.ts';
-import { type EmbeddedLogOptions } from './options.ts';
+import type { EmbeddedLogOptions } from './options.ts';
 
 export type { EmbeddedLogOptions } from './options.ts';
 
@@ -12,5 +12,5 @@ export type { EmbeddedLogOptions } from './options.ts';
  * the directory cannot be used, is in use by another process, or holds a damaged store.
  */
 export function embeddedLog(options: EmbeddedLogOptions): Promise<Log> {
-  return openInDirectory(options, { clock: systemClock });
+  return openInDirectory(options, { clock: systemClock, random: Math.random });
 }

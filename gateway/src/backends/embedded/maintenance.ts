@@ -50,7 +50,11 @@ export class Maintenance {
     await this.round;
   }
 
-  /** One round; never rejects. */
+  /** Resolves when the round that is under way, if any, is over. */
+  async idle(): Promise<void> {
+    await this.round;
+  }
+  /** One round, or the rest of the one that is under way; never rejects. */
   run(): Promise<void> {
     this.round ??= this.once().finally(() => {
       this.round = undefined;
@@ -59,7 +63,7 @@ export class Maintenance {
   }
 
   private async once(): Promise<void> {
-    for (const topic of [...this.options.topics.all()])
+    for (const topic of this.options.topics.all())
       for (const partition of topic.partitions) {
         await this.attempt(() => this.retain(topic, partition));
         await this.attempt(() => this.forgetIdleProducers(partition));
@@ -178,7 +182,7 @@ export class Maintenance {
   }
 
   private async remove(table: TableName, keys: readonly Buffer[]): Promise<void> {
-    if (this.stopped) throw new LogError('CLOSED', 'the log is closed');
+    if (this.stopped) throw new LogError('BROKER_NOT_AVAILABLE', 'the log is closed');
     await this.options.writer.submit(
       0,
       (transaction) => {

@@ -1,13 +1,13 @@
 // Opens an embedded log in its directory, and leaves nothing held when that fails.
-import type { Clock } from 'distributedlog/core';
+import type { Clock, Random } from 'distributedlog/core';
 import { openDataDirectory } from './data-directory.ts';
 import { type EmbeddedLog, type EmbeddedLogTuning, openEmbeddedLog } from './embedded-log.ts';
-import { groupsOver } from './groups.ts';
 import { type EmbeddedLogOptions, parseEmbeddedLogOptions } from './options.ts';
 import { openStore, type Store } from './store.ts';
 
 export interface Environment extends EmbeddedLogTuning {
   readonly clock: Clock;
+  readonly random: Random;
 }
 
 export async function openInDirectory(options: EmbeddedLogOptions, environment: Environment): Promise<EmbeddedLog> {
@@ -16,8 +16,8 @@ export async function openInDirectory(options: EmbeddedLogOptions, environment: 
   let store: Store | undefined;
   try {
     store = openStore(directory.path);
-    const { clock, ...tuning } = environment;
-    return await openEmbeddedLog({ store, directory, settings, clock, tuning, coordinate: groupsOver });
+    const { clock, random, ...tuning } = environment;
+    return await openEmbeddedLog({ store, directory, settings, clock, random, tuning });
   } catch (error) {
     await store?.close();
     await directory.release(false);

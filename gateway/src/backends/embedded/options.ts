@@ -1,5 +1,6 @@
 // What an embedded log may be opened with, and the one check of it.
 import { flag, integer, label, parseConfig } from 'distributedlog/core';
+import { MAX_PARTITIONS } from 'distributedlog/server';
 import * as z from 'zod/mini';
 
 /** A key whose value is `undefined` counts as absent. Unknown keys and wrong values: INVALID_CONFIG naming each. */
@@ -16,7 +17,6 @@ export interface EmbeddedLogOptions {
   readonly retentionBytes?: number | undefined;
 }
 
-const MAX_PARTITIONS = 10_000;
 const optionsSchema = z.strictObject({
   dir: label(4_096),
   defaultPartitions: z._default(integer(1, MAX_PARTITIONS), 1),

@@ -30,7 +30,7 @@ export function sequenceAfter(sequence: number, count: number): number {
   return (sequence + count) % SEQUENCES;
 }
 
-/** The batch that was written before with the same sequences, or `undefined` when it is the next one. Throws INVALID_PRODUCER_EPOCH, OUT_OF_ORDER_SEQUENCE_NUMBER, DUPLICATE_SEQUENCE_NUMBER. */
+/** The batch that was written before with the same sequences, or `undefined` when it is the next one. Throws INVALID_PRODUCER_EPOCH, UNKNOWN_PRODUCER_ID, OUT_OF_ORDER_SEQUENCE_NUMBER, DUPLICATE_SEQUENCE_NUMBER. */
 export function duplicateOf(state: ProducerState | undefined, batch: SequencedBatch): ProducerBatch | undefined {
   const { producerId, epoch, firstSequence } = batch;
   const lastSequence = sequenceAfter(firstSequence, batch.recordCount - 1);
@@ -38,6 +38,12 @@ export function duplicateOf(state: ProducerState | undefined, batch: SequencedBa
     throw new LogError(
       'INVALID_PRODUCER_EPOCH',
       `producer ${producerId} has epoch ${state.epoch}; the batch carries the older ${epoch}`,
+    );
+  // Were it let in, an earlier batch of it that failed could never be written any more.
+  if (state === undefined && firstSequence !== 0)
+    throw new LogError(
+      'UNKNOWN_PRODUCER_ID',
+      `producer ${producerId} is not known (any more), and its batch begins with sequence ${firstSequence}; a new producer begins with 0`,
     );
   const previous = state?.epoch === epoch ? state.batches.at(-1) : undefined;
   const expected = previous === undefined ? 0 : sequenceAfter(previous.lastSequence, 1);

@@ -79,7 +79,7 @@ export class Reader {
     if (request.maxWaitMs <= 0 || request.signal?.aborted) return now;
     now.release?.();
     await this.moreBytes(partition, wanted - now.batchBytes, request);
-    if (this.closed) throw new LogError('CLOSED', 'the log is closed');
+    if (this.closed) throw new LogError('BROKER_NOT_AVAILABLE', 'the log is closed');
     return this.gather(partition, request);
   }
 

@@ -51,11 +51,15 @@ export class Topics {
     this.loadProducers();
   }
 
-  all(): Iterable<Topic> {
-    return this.byId.values();
+  /** In the order of their names. */
+  all(): Topic[] {
+    return [...this.byId.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   }
   named(name: string): Topic | undefined {
     return this.byName.get(name);
+  }
+  withId(topicId: string): Topic | undefined {
+    return this.byId.get(topicId);
   }
   numbered(number: number): Topic | undefined {
     return this.byNumber.get(number);

@@ -94,7 +94,7 @@ export class Writer {
   submit<T>(bytes: number, stage: Stage<T>, options: { readonly frees?: boolean } = {}): Promise<T> {
     const frees = options.frees ?? false;
     return new Promise<T>((resolve, reject) => {
-      if (this.closed) return reject(new LogError('CLOSED', 'the log is closed'));
+      if (this.closed) return reject(new LogError('BROKER_NOT_AVAILABLE', 'the log is closed'));
       if (this.failure !== undefined && !frees) return reject(this.failure);
       if (this.queuedBytes > 0 && this.queuedBytes + bytes > this.maxQueuedBytes) {
         const message = `${this.queuedBytes} bytes wait for the disk; at most ${this.maxQueuedBytes} may`;
