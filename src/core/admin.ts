@@ -59,7 +59,21 @@ export class Admin implements AsyncDisposable {
   async deleteTopic(name: string, options?: WaitOptions): Promise<void> {
     const wait = this.#begin('deleteTopic', options);
     checkTopicName(name);
-    await this.#session.request<'deleteTopic'>({ type: 'deleteTopic', name }, wait);
+    const { clock, requestTimeoutMs } = this.#session;
+    const end = clock.now() + (wait.timeoutMs ?? requestTimeoutMs);
+    for (let lost = false; ; lost = true) {
+      try {
+        // Not repeated by the session, for which an unknown topic is worth waiting for.
+        const timeoutMs = Math.max(0, end - clock.now());
+        await this.#session.request({ type: 'deleteTopic', name }, { ...wait, timeoutMs, retry: false });
+        return;
+      } catch (error) {
+        const { code } = LogError.from(error);
+        // An earlier attempt, whose answer was lost with its connection, has done it.
+        if (lost && code === 'UNKNOWN_TOPIC_OR_PARTITION') return;
+        if (code !== 'NETWORK_EXCEPTION') throw error;
+      }
+    }
   }
 
   async listTopics(options?: WaitOptions): Promise<TopicDescription[]> {
