@@ -31,7 +31,7 @@ import type {
 import { Dial } from './session-dial.ts';
 import { errorOf, type Request, RequestTable } from './session-requests.ts';
 import { reportUncaught, Sinks } from './session-sinks.ts';
-import { mergeReplies, splitFetchFrame, splitRequest } from './session-split.ts';
+import { mergeReplies, splitFetchFrame, splitRequest, type Unnumbered } from './session-split.ts';
 import { closedError, StatusCell } from './session-status.ts';
 import { SessionTopics } from './topic-cache.ts';
 import type { Transport } from './transport.ts';
@@ -145,7 +145,7 @@ class GatewaySession implements Session {
 
   async request<T extends RequestType>(frame: RequestFrame<T>, options?: RequestOptions): Promise<ServerFrameOf<T>> {
     this.connect();
-    const parts = splitRequest(frame as Omit<ClientFrameOf<RequestType>, 'id'>, this.#limits.maxTextFrameBytes);
+    const parts = splitRequest(frame as Unnumbered, this.#limits.maxTextFrameBytes);
     const replies = await Promise.all(parts.map((part) => this.#requests.submit(this.#controlRequest(part), options)));
     return mergeReplies(replies) as ServerFrameOf<T>;
   }
@@ -317,8 +317,8 @@ class GatewaySession implements Session {
     this.#requests.submit(this.#controlRequest({ type: 'ping' }), { retry: false }).catch(() => undefined);
   }
 
-  #controlRequest(frame: Omit<ClientFrameOf<RequestType>, 'id'>): Request {
-    return { type: frame.type, encode: (id) => encodeClientFrame({ ...frame, id } as ClientFrame) };
+  #controlRequest(frame: Unnumbered): Request {
+    return { type: frame.type, encode: (id) => encodeClientFrame({ ...frame, id }) };
   }
 
   // Frames.

@@ -2,7 +2,9 @@
 import { type ClientFrameOf, LogError, PROTOCOL_LIMITS, type ServerFrame } from '../protocol/index.ts';
 import type { FetchChannel, RequestType } from './session.ts';
 
-type Unnumbered = Omit<ClientFrameOf<RequestType>, 'id'>;
+/** A request without its number. */
+export type Unnumbered = WithoutId<ClientFrameOf<RequestType>>;
+type WithoutId<T> = T extends unknown ? Omit<T, 'id'> : never;
 type FetchFrame = Parameters<FetchChannel['send']>[0];
 
 /** The list of each request that may be cut. The answer has one of the same name, except where noted in mergeReplies. */
