@@ -23,8 +23,8 @@ export interface BatchRun {
 
 /**
  * Takes whole batches from `start` while they fit `maxBytes` (the first one always fits) and while their codec is among
- * `codecs`; a trailing partial batch is left out. Throws UNSUPPORTED_FOR_MESSAGE_FORMAT for a first batch of another
- * format, CORRUPT_MESSAGE for bytes that cannot be a batch.
+ * `codecs`; a trailing partial batch is left out. Throws for what is wrong with the first batch: RECORD_TOO_LARGE over
+ * `maxBatchBytes`, UNSUPPORTED_FOR_MESSAGE_FORMAT, UNSUPPORTED_COMPRESSION_TYPE for a codec nobody knows, CORRUPT_MESSAGE for bytes that cannot be a batch.
  */
 export function walkBatches(
   bytes: Uint8Array,
@@ -32,6 +32,7 @@ export function walkBatches(
   end: number,
   maxBytes: number,
   codecs: ReadonlySet<Compression>,
+  maxBatchBytes: number,
 ): BatchRun {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let at = start;
@@ -50,6 +51,14 @@ export function walkBatches(
       });
     }
     if (size > end - at || (count > 0 && at + size - start > maxBytes)) break;
+    if (size > maxBatchBytes) {
+      if (count > 0) break;
+      throw new LogError(
+        'RECORD_TOO_LARGE',
+        `The batch at offset ${baseOffset} has ${size} bytes, more than ${maxBatchBytes}; seek past it to go on.`,
+        { offset: baseOffset },
+      );
+    }
     if (view.getInt8(at + MAGIC_AT) !== 2) {
       if (count > 0) break;
       const magic = view.getInt8(at + MAGIC_AT);

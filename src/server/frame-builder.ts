@@ -44,12 +44,11 @@ export function buildFrame(result: ReadResult, request: FrameRequest): BuiltFram
   const { headroom, maxBytes, codecs, maxBatchBytes } = request;
   const end = headroom + result.batchBytes;
   if (result.batchBytes === 0) return framed(result, request, result.buffer, headroom, headroom, 0, result.nextOffset);
-  const run = walkBatches(result.buffer, headroom, end, maxBytes, codecs);
+  const run = walkBatches(result.buffer, headroom, end, maxBytes, codecs, maxBatchBytes);
   if (run.count === 0) {
     if (run.foreignCodec !== undefined) return decompressed(result, request, run.firstOffset);
     throw new LogError('CORRUPT_MESSAGE', `The log answered ${result.batchBytes} bytes that are not a whole batch.`);
   }
-  if (run.count === 1 && run.end - headroom > maxBatchBytes) throw tooLarge(run.firstOffset, maxBatchBytes);
   const nextOffset = run.end === end ? result.nextOffset : run.nextOffset;
   return framed(result, request, result.buffer, headroom, run.end, run.count, nextOffset);
 }
@@ -106,12 +105,4 @@ function framed(
   }
   const begin = writeDataFrameHeader(target, from, header);
   return { bytes: target.subarray(begin, to), batchBytes: end - start, batches, nextOffset };
-}
-
-function tooLarge(offset: number, maxBatchBytes: number): LogError {
-  return new LogError(
-    'RECORD_TOO_LARGE',
-    `The batch at offset ${offset} is larger than ${maxBatchBytes} bytes; seek past it to go on.`,
-    { offset },
-  );
 }

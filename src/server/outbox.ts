@@ -24,7 +24,7 @@ export class Outbox {
   readonly #options: OutboxOptions;
   #closed = false;
   #dataWritten = 0;
-  #written = 0;
+  #progressAt = 0;
   #cancelStall: (() => void) | undefined;
 
   constructor(options: OutboxOptions) {
@@ -67,7 +67,7 @@ export class Outbox {
   }
 
   readonly #onControlWritten = (): void => {
-    this.#written++;
+    this.#progressAt = this.#options.clock.now();
     if (this.hasRoom) this.#options.onRoom();
   };
 
@@ -81,19 +81,22 @@ export class Outbox {
       return;
     }
     // Also below the bound: a write that is stuck half-way leaves room that nobody will be told of.
-    if (this.#options.socket.bufferedBytes > 0 && this.#cancelStall === undefined && !this.#closed) this.#watch(0);
+    if (this.#options.socket.bufferedBytes > 0 && this.#cancelStall === undefined && !this.#closed) {
+      this.#progressAt = this.#options.clock.now();
+      this.#watch();
+    }
   }
 
-  #watch(looksWithoutProgress: number): void {
+  /** Looks now and then whether the socket takes anything, as long as something waits. */
+  #watch(): void {
     const { clock, limits, socket } = this.#options;
-    const written = this.#written;
     const buffered = socket.bufferedBytes;
-    this.#cancelStall = clock.after(limits.stallTimeoutMs / STALL_LOOKS, () => {
+    const verdictInMs = this.#progressAt + limits.stallTimeoutMs - clock.now();
+    this.#cancelStall = clock.after(Math.min(verdictInMs, limits.stallTimeoutMs / STALL_LOOKS), () => {
       this.#cancelStall = undefined;
       if (this.#closed || socket.bufferedBytes === 0) return;
-      const progress = this.#written > written || socket.bufferedBytes < buffered;
-      const looks = progress ? 0 : looksWithoutProgress + 1;
-      if (looks < STALL_LOOKS) this.#watch(looks);
+      if (socket.bufferedBytes < buffered) this.#progressAt = clock.now();
+      if (clock.now() - this.#progressAt < limits.stallTimeoutMs) this.#watch();
       else this.#options.onStalled();
     });
   }
