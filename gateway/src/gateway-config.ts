@@ -1,6 +1,7 @@
 // The settings of `dlog gateway`: a JSON file, and flags that win over it. Knows nothing of commander or of starting anything.
 import { choice, flag, integer, label, parseConfig } from 'distributedlog/core';
 import { LogError } from 'distributedlog/protocol';
+import { MAX_PARTITIONS } from 'distributedlog/server';
 import * as z from 'zod/mini';
 import { LOG_LEVELS } from './logging.ts';
 import { gatewayDataShape, parseLimits } from './options.ts';
@@ -9,10 +10,10 @@ const schema = z.strictObject({
   ...gatewayDataShape,
   /** Directory of the embedded log. */
   data: z._default(label(4096), 'dlog-data'),
-  defaultPartitions: z.optional(integer(1, 10_000)),
+  defaultPartitions: z.optional(integer(1, MAX_PARTITIONS)),
   autoCreateTopics: z.optional(flag()),
-  retentionMs: z.optional(integer(1)),
-  retentionBytes: z.optional(integer(1)),
+  retentionMs: z.optional(integer(0)),
+  retentionBytes: z.optional(integer(0)),
   logLevel: z._default(choice(LOG_LEVELS), 'info'),
 });
 export type GatewayConfig = z.output<typeof schema>;

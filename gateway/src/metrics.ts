@@ -133,13 +133,14 @@ function observeProcess(registers: Registry[]): void {
       this.set(process.memoryUsage.rss());
     },
   });
-  new Gauge({
+  new Counter({
     name: 'dlog_cpu_seconds_total',
     help: 'Processor time of the process, user and system.',
     registers,
     collect() {
       const { user, system } = process.cpuUsage();
-      this.set((user + system) / 1e6);
+      this.reset();
+      this.inc((user + system) / 1e6);
     },
   });
 }

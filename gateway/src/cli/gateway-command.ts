@@ -8,6 +8,7 @@ import { type Gateway, startGateway } from '../gateway.ts';
 import { CONFIG_KEYS, type GatewayConfig, gatewayConfig } from '../gateway-config.ts';
 import { defaultLogger, LOG_LEVELS } from '../logging.ts';
 import type { Logger } from '../options.ts';
+import { describeFailure, EXIT, line } from './failure.ts';
 
 interface Flags {
   readonly data?: string;
@@ -26,7 +27,7 @@ interface Flags {
   readonly autoCreate: boolean;
 }
 
-/** Exit codes: 0 after a drain, 1 when it fails, 130 when a second signal cuts the drain short. */
+/** Exit codes: 0 after a drain, 2 for wrong settings, 1 for any other failure, 130 when a second signal cuts the drain short. */
 export function gatewayCommand(): Command {
   return new Command('gateway')
     .description('serve a log to WebSocket clients')
@@ -52,8 +53,8 @@ export function gatewayCommand(): Command {
       try {
         await run(flags);
       } catch (error) {
-        process.stderr.write(`dlog gateway: ${oneLine(error)}\n`);
-        process.exitCode = 1;
+        process.stderr.write(`${line('gateway', messageOf(error))}\n`);
+        process.exitCode = describeFailure('gateway', error).code;
       }
     });
 }
@@ -142,8 +143,8 @@ function watchProcess(logger: Logger): void {
       return;
     }
     logger.error({ err: error, origin }, 'unexpected error, the process ends');
-    process.stderr.write(`dlog gateway: unexpected error, the process ends: ${oneLine(error)}\n`);
-    process.exit(1);
+    process.stderr.write(`${line('gateway', `unexpected error, the process ends: ${messageOf(error)}`)}\n`);
+    process.exit(EXIT.failure);
   };
   process.on('uncaughtException', onError);
   process.on('unhandledRejection', (reason) => onError(reason, 'unhandledRejection'));
@@ -157,10 +158,9 @@ function isExpected(error: unknown): boolean {
   return ['ENOSPC', 'EDQUOT', 'EPIPE'].includes(String(code)) || /no space left on device/i.test(message);
 }
 
-function oneLine(error: unknown): string {
-  return LogError.from(error)
-    .message.replace(/^(?:dlog gateway|startGateway): /, '')
-    .replaceAll(/\s*\n\s*/g, ' ');
+/** Without the name of the function that found it wrong: here it is said after the command's name. */
+function messageOf(error: unknown): string {
+  return LogError.from(error).message.replace(/^(?:dlog gateway|startGateway|embeddedLog): /, '');
 }
 /** What is no whole number stays text, so that the check can show it. */
 function wholeNumber(text: string): number | string {
