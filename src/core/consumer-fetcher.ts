@@ -33,6 +33,8 @@ export const partitionKey = (topic: string, partition: number): string => `${top
 export class Fetcher<K, V> {
   readonly partitions = new Map<string, ConsumerPartition<K, V>>();
   readonly credit: ConsumerCredit;
+  /** Nothing is delivered: the consumer closes, or its membership is in doubt. */
+  suspended = false;
   bytesReceived = 0;
   gaps = 0;
   readonly #host: FetcherHost<K, V>;
@@ -326,9 +328,10 @@ export class Fetcher<K, V> {
    * Throws what fails every read until a seek, unless there are records to hand out first.
    */
   take(max: number): Hand<K, V> {
+    const hand = new Hand<K, V>(this.#release);
+    if (this.suspended) return hand;
     const failed = this.error();
     if (failed !== undefined) throw failed;
-    const hand = new Hand<K, V>(this.#release);
     const ready = this.#order.filter((partition) => partition.readable && !partition.drained);
     if (ready.length > 0) {
       const share = Math.ceil(max / ready.length);

@@ -3,8 +3,8 @@ import { LogError } from '../protocol/index.ts';
 
 /** How to find an offset that has to be looked up. */
 export type StartAt =
-  /** The group's committed offset; where there is none, 'reset'. */
-  | { readonly type: 'committed' }
+  /** The group's committed offset; where there is none, 'reset', or the beginning of a partition that is `fresh` (younger than the subscription). */
+  | { readonly type: 'committed'; readonly fresh?: boolean }
   /** What autoOffsetReset says. */
   | { readonly type: 'reset' }
   | { readonly type: 'earliest' }
@@ -98,7 +98,8 @@ export class PartitionPosition {
   /** There was no committed offset: the same decision goes on with autoOffsetReset. */
   reset(policy: ResetPolicy): void {
     this.#lookingUp = -1;
-    if (policy === 'none') {
+    if (this.start?.type === 'committed' && this.start.fresh === true) this.start = { type: 'earliest' };
+    else if (policy === 'none') {
       this.fail(
         new LogError(
           'NO_OFFSET_FOR_PARTITION',

@@ -1,0 +1,224 @@
+// Commits offsets, one commit at a time: the automatic ones of what is processed, and the application's own. Knows nothing of buffers or readers.
+import { LogError, type TopicPartitionOffset } from '../protocol/index.ts';
+import { show } from './config.ts';
+import type { ParsedConsumerConfig } from './consumer-config.ts';
+import type { ConsumerEvent } from './consumer-events.ts';
+import { checkTopicName } from './names.ts';
+import type { Session } from './session.ts';
+import { aborted, errorOf } from './session-requests.ts';
+import type { WaitOptions } from './wait-options.ts';
+
+export interface CommitterHost {
+  readonly session: Session;
+  readonly config: ParsedConsumerConfig;
+  /** The member that commits; undefined with assign. */
+  identity(): { readonly memberId: string; readonly memberEpoch: number } | undefined;
+  /** Resolves when the member (if there is one) is held by the gateway. */
+  whenIn(): Promise<void>;
+  /** What is processed, of every assigned partition whose position is known. */
+  processed(): readonly TopicPartitionOffset[];
+  /** Rejects where there is no such topic. */
+  topicId(topic: string, options: WaitOptions): Promise<string>;
+  emit(event: ConsumerEvent): void;
+}
+const RETRY_MS = 100;
+/** The coordinator knows the member, or its ownership, no more. */
+const LOST = new Set(['UNKNOWN_MEMBER_ID', 'FENCED_MEMBER_EPOCH', 'FENCED_INSTANCE_ID', 'COMMIT_FAILED']);
+
+export class Committer {
+  commits = 0;
+  failures = 0;
+  readonly #host: CommitterHost;
+  readonly #groupId: string;
+  /** What the group has, as far as this consumer said it. */
+  readonly #last = new Map<string, number>();
+  #turn: Promise<unknown> = Promise.resolve();
+  #cancelTimer: (() => void) | undefined;
+  #busy = false;
+
+  constructor(host: CommitterHost, groupId: string) {
+    this.#host = host;
+    this.#groupId = groupId;
+  }
+
+  /** Commits what is processed every autoCommitIntervalMs, until `stop`. */
+  start(): void {
+    if (this.#cancelTimer !== undefined || !this.#host.config.autoCommit) return;
+    const { session, config } = this.#host;
+    const tick = (): void => {
+      this.#cancelTimer = session.clock.after(config.autoCommitIntervalMs, tick);
+      // One in flight: while it lasts, the newest positions wait for the next tick.
+      if (!this.#busy && session.status.type === 'live') {
+        this.commitProcessed({ timeoutMs: config.requestTimeoutMs }).catch(() => undefined); // The event says it.
+      }
+    };
+    this.#cancelTimer = session.clock.after(config.autoCommitIntervalMs, tick);
+  }
+  stop(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+  }
+  /** The partition is another's now, or its position means nothing any more. */
+  forget(topic: string, partition: number): void {
+    this.#last.delete(`${topic}:${partition}`);
+  }
+  /** Where the group stands already, so that it is not committed again. */
+  known(topic: string, partition: number, offset: number): void {
+    this.#last.set(`${topic}:${partition}`, offset);
+  }
+
+  /** Commits those of `offsets` (default: what is processed when its turn comes) that have not been committed. */
+  commitProcessed(options: WaitOptions, offsets?: readonly TopicPartitionOffset[]): Promise<void> {
+    return this.#inTurn(async () => {
+      const changed = (offsets ?? this.#host.processed()).filter(
+        (at) => this.#last.get(`${at.topic}:${at.partition}`) !== at.offset,
+      );
+      if (changed.length > 0) await this.#commit(changed, options);
+    });
+  }
+  /** Commits exactly these. */
+  commit(offsets: readonly TopicPartitionOffset[], options: WaitOptions): Promise<void> {
+    return this.#inTurn(() => (offsets.length === 0 ? Promise.resolve() : this.#commit(offsets, options)));
+  }
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const result = this.#turn.then(work);
+    this.#turn = result.catch(() => undefined);
+    return result;
+  }
+
+  async #commit(offsets: readonly TopicPartitionOffset[], options: WaitOptions): Promise<void> {
+    this.#busy = true;
+    try {
+      await this.#send(offsets, options);
+      for (const { topic, partition, offset } of offsets) this.#last.set(`${topic}:${partition}`, offset);
+      this.commits++;
+      this.#host.emit({ type: 'commit', offsets });
+    } catch (cause) {
+      const error = LogError.from(cause);
+      this.failures++;
+      this.#host.emit({ type: 'commit', offsets, error });
+      throw error;
+    } finally {
+      this.#busy = false;
+    }
+  }
+  async #send(offsets: readonly TopicPartitionOffset[], { timeoutMs, signal }: WaitOptions): Promise<void> {
+    const { session } = this.#host;
+    const deadline = session.clock.now() + (timeoutMs ?? session.requestTimeoutMs);
+    const left = () => Math.max(0, deadline - session.clock.now());
+    let last: LogError | undefined;
+    for (let pending = offsets; pending.length > 0; ) {
+      if (signal?.aborted) throw aborted(signal);
+      if (last !== undefined && left() === 0) throw last;
+      try {
+        await this.#before(this.#host.whenIn(), left(), signal);
+        pending = await this.#ask(pending, { timeoutMs: left(), signal }, (error) => {
+          last = error;
+        });
+      } catch (cause) {
+        const error = final(LogError.from(cause));
+        if (!error.retriable || error.code === 'TIMED_OUT') throw error;
+        last = error;
+      }
+      if (pending.length > 0)
+        await this.#before(new Promise(() => undefined), Math.min(RETRY_MS, left()), signal, true);
+    }
+  }
+  /** Asks once. Returns what must be asked again. */
+  async #ask(
+    offsets: readonly TopicPartitionOffset[],
+    options: WaitOptions,
+    later: (error: LogError) => void,
+  ): Promise<readonly TopicPartitionOffset[]> {
+    const { session } = this.#host;
+    const identity = this.#host.identity();
+    const entries = await Promise.all(
+      offsets.map(async ({ topic, partition, offset, leaderEpoch, metadata }) => ({
+        topicId: await this.#host.topicId(topic, options),
+        partition,
+        offset,
+        ...(leaderEpoch === undefined ? {} : { leaderEpoch }),
+        ...(metadata === undefined ? {} : { metadata }),
+      })),
+    );
+    // Not repeated by the session: after a reconnect the member may have another epoch.
+    const reply = await session.request<'commit'>(
+      { type: 'commit', groupId: this.#groupId, ...identity, offsets: entries },
+      { ...options, retry: false },
+    );
+    return offsets.filter((offset, i) => {
+      const problem = reply.partitions[i]?.error;
+      if (problem === undefined) return false;
+      const { topic, partition } = offset;
+      const error = final(errorOf({ ...problem, topic, partition, offset: offset.offset }));
+      if (!error.retriable) throw error;
+      later(error);
+      return true;
+    });
+  }
+  /** `work`, but no longer than `ms`; then TIMED_OUT, unless the time is what is waited for. */
+  #before(work: Promise<void>, ms: number, signal: AbortSignal | undefined, quiet = false): Promise<void> {
+    const { clock } = this.#host.session;
+    return new Promise((resolve, reject) => {
+      const end = (how: () => void) => () => {
+        cancel();
+        signal?.removeEventListener('abort', onAbort);
+        how();
+      };
+      const cancel = clock.after(
+        ms,
+        end(() => (quiet ? resolve() : reject(new LogError('TIMED_OUT', `commit: not done in time`)))),
+      );
+      const onAbort = end(() => reject(signal === undefined ? undefined : aborted(signal)));
+      signal?.addEventListener('abort', onAbort, { once: true });
+      work.then(end(resolve), (error: unknown) => end(() => reject(error))());
+    });
+  }
+}
+
+function final(error: LogError): LogError {
+  if (!LOST.has(error.code) || error.code === 'COMMIT_FAILED') return error;
+  const { topic, partition, offset } = error;
+  const message = `the member no longer owns what it commits (${error.code}): ${error.message}`;
+  return new LogError('COMMIT_FAILED', message, { topic, partition, offset, cause: error });
+}
+
+/** Copies what a caller gave as offsets to commit. Throws INVALID_REQUEST naming what is wrong. */
+export function copyOffsets(offsets: Iterable<TopicPartitionOffset>): TopicPartitionOffset[] {
+  const byPartition = new Map<string, TopicPartitionOffset>();
+  if (typeof offsets !== 'object' || offsets === null || !(Symbol.iterator in offsets)) {
+    throw new LogError('INVALID_REQUEST', `commit: offsets must be iterable, got ${show(offsets)}`);
+  }
+  for (const given of offsets) {
+    if (typeof given !== 'object' || given === null) {
+      throw new LogError(
+        'INVALID_REQUEST',
+        `commit: an offset must be { topic, partition, offset }, got ${show(given)}`,
+      );
+    }
+    const { topic, partition, offset, metadata, leaderEpoch } = given;
+    checkTopicName(topic);
+    const where = `commit: ${topic}-${String(partition)}`;
+    if (!Number.isInteger(partition) || partition < 0 || partition >= 2 ** 31) {
+      throw new LogError('INVALID_REQUEST', `${where}: a partition must be an integer from 0, got ${show(partition)}`);
+    }
+    if (!Number.isSafeInteger(offset) || offset < 0) {
+      throw new LogError(
+        'INVALID_REQUEST',
+        `${where}: an offset must be an integer from 0 to 2^53 − 1, got ${show(offset)}`,
+        {
+          topic,
+          partition,
+        },
+      );
+    }
+    if (metadata !== undefined && typeof metadata !== 'string') {
+      throw new LogError('INVALID_REQUEST', `${where}: metadata must be a string, got ${show(metadata)}`);
+    }
+    if (leaderEpoch !== undefined && !Number.isSafeInteger(leaderEpoch)) {
+      throw new LogError('INVALID_REQUEST', `${where}: leaderEpoch must be an integer, got ${show(leaderEpoch)}`);
+    }
+    byPartition.set(`${topic}:${partition}`, { topic, partition, offset, metadata, leaderEpoch });
+  }
+  return [...byPartition.values()];
+}

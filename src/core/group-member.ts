@@ -1,0 +1,237 @@
+// The consumer's side of its group: joins, follows assignments, gives up what it must, comes back after it was fenced. Knows nothing of records or readers.
+import { LogError, type ServerFrameOf, type TopicPartition } from '../protocol/index.ts';
+import type { ParsedConsumerConfig } from './consumer-config.ts';
+import type { FetchChannel, Session } from './session.ts';
+import { errorOf } from './session-requests.ts';
+
+export type AssignedTopics = ServerFrameOf<'assignment'>['partitions'];
+interface Assignment {
+  readonly memberEpoch: number;
+  readonly partitions: AssignedTopics;
+}
+/** A partition with the identity of its topic. */
+export interface AssignedPartition extends TopicPartition {
+  readonly topicId: string;
+}
+
+export interface MemberHost {
+  readonly session: Session;
+  readonly channel: FetchChannel;
+  readonly config: ParsedConsumerConfig;
+  /** Topics by their present ids: what was read of an earlier one is another's. */
+  recognise(target: AssignedTopics): void;
+  /** What the consumer has now. */
+  owned(): readonly AssignedPartition[];
+  /** Stops delivery, waits until nothing is in hand (or rebalanceTimeoutMs is over), commits, tells the listener, lets go. Never rejects. */
+  revoke(partitions: readonly AssignedPartition[]): Promise<void>;
+  /** They are gone: waits for the reader's next turn, tells the listener, lets go. Never rejects. */
+  lose(partitions: readonly AssignedPartition[]): Promise<void>;
+  /** Takes them on, tells the listener, delivers. Never rejects. */
+  assign(partitions: readonly AssignedPartition[]): Promise<void>;
+  /** false: the member may have been given up on, so nothing is delivered. */
+  deliver(on: boolean): void;
+  /** The consumer cannot go on as a member. */
+  fail(error: LogError): void;
+}
+
+/** What to let go and what to take on to get from one assignment to the next. A topic with another id is another topic. */
+export function reconcile(
+  owned: readonly AssignedPartition[],
+  target: AssignedTopics,
+): { readonly revoked: AssignedPartition[]; readonly added: AssignedPartition[] } {
+  const wanted = new Map<string, AssignedPartition>();
+  for (const { topic, topicId, partitions } of target) {
+    for (const partition of partitions) wanted.set(`${topicId}:${partition}`, { topic, topicId, partition });
+  }
+  const revoked: AssignedPartition[] = [];
+  for (const partition of owned) {
+    if (!wanted.delete(`${partition.topicId}:${partition.partition}`)) revoked.push(partition);
+  }
+  return { revoked, added: [...wanted.values()] };
+}
+
+type Phase = 'out' | 'joining' | 'in';
+
+export class GroupMember {
+  readonly #host: MemberHost;
+  readonly #groupId: string;
+  #phase: Phase = 'out';
+  #topics: readonly string[] = [];
+  #memberId: string | undefined;
+  #memberEpoch = 0;
+  #heartbeatIntervalMs = 3_000;
+  #target: Assignment | undefined;
+  #following: Promise<void> | undefined;
+  #abort = new AbortController();
+  /** Resolved when the member is in; replaced when it is out again. */
+  #inWaiters: (() => void)[] = [];
+
+  constructor(host: MemberHost, groupId: string) {
+    this.#host = host;
+    this.#groupId = groupId;
+  }
+
+  /** Undefined while it is not a member. */
+  get identity(): { readonly memberId: string; readonly memberEpoch: number } | undefined {
+    return this.#memberId === undefined ? undefined : { memberId: this.#memberId, memberEpoch: this.#memberEpoch };
+  }
+  get heartbeatIntervalMs(): number {
+    return this.#heartbeatIntervalMs;
+  }
+  get joined(): boolean {
+    return this.#phase === 'in';
+  }
+  /** Resolves when the gateway (again) holds the member on this connection. */
+  whenIn(): Promise<void> {
+    if (this.#phase === 'in') return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#inWaiters.push(resolve);
+    });
+  }
+
+  /** Joins, or states another subscription. Rejects with what only the caller can mend, TIMED_OUT and ABORTED never. */
+  async subscribe(topics: readonly string[]): Promise<void> {
+    this.#topics = [...topics];
+    await this.#join();
+    await this.#following;
+  }
+
+  /** Assignments have all been followed, listeners included. */
+  async settled(): Promise<void> {
+    while (this.#following !== undefined) await this.#following;
+  }
+
+  onLive(): void {
+    if (this.#phase === 'in') {
+      this.#phase = 'joining';
+      this.#host.deliver(false);
+      void this.#rejoin();
+    }
+  }
+  onDown(): void {
+    if (this.#phase !== 'out') this.#host.deliver(false);
+  }
+  onAssignment(assignment: Assignment): void {
+    if (this.#phase !== 'in' || assignment.memberEpoch < this.#memberEpoch) return;
+    this.#follow(assignment);
+  }
+  onFenced(frame: ServerFrameOf<'fenced'>): void {
+    if (this.#phase === 'out') return;
+    const error = errorOf(frame);
+    this.#phase = 'joining';
+    this.#host.deliver(false);
+    if (error.code === 'FENCED_INSTANCE_ID') {
+      this.#out();
+      this.#host.fail(error);
+      void this.#host.lose(this.#host.owned());
+    } else {
+      this.#memberId = undefined;
+      void this.#rejoin();
+    }
+  }
+  /** Leaves for good; `tell`: the gateway too. Never rejects; resolves with what went wrong. */
+  async leave(tell: boolean): Promise<LogError | undefined> {
+    const wasMember = this.#memberId !== undefined;
+    this.#out();
+    if (!wasMember || !tell || this.#host.session.status.type !== 'live') return undefined;
+    try {
+      await this.#host.session.request<'leave'>(
+        { type: 'leave', consumer: this.#host.channel.consumer },
+        { retry: false },
+      );
+      return undefined;
+    } catch (error) {
+      return LogError.from(error);
+    }
+  }
+  #out(): void {
+    this.#phase = 'out';
+    this.#memberId = undefined;
+    this.#memberEpoch = 0;
+    this.#target = undefined;
+    this.#abort.abort();
+    this.#abort = new AbortController();
+    this.#enter();
+  }
+  #enter(): void {
+    for (const resolve of this.#inWaiters.splice(0)) resolve();
+  }
+
+  async #rejoin(): Promise<void> {
+    try {
+      // Without an id the old member, and all it had, is gone.
+      if (this.#memberId === undefined) await this.#host.lose(this.#host.owned());
+      await this.#join();
+    } catch (error) {
+      const { code } = LogError.from(error);
+      if (code !== 'ABORTED' && code !== 'CLOSED') this.#host.fail(LogError.from(error));
+    }
+  }
+  async #join(): Promise<void> {
+    const { session, channel, config } = this.#host;
+    const { signal } = this.#abort;
+    if (this.#phase === 'out') this.#phase = 'joining';
+    for (;;) {
+      const topics = this.#topics;
+      try {
+        const reply = await session.request<'join'>(
+          {
+            type: 'join',
+            consumer: channel.consumer,
+            groupId: this.#groupId,
+            ...(this.#memberId === undefined ? {} : { memberId: this.#memberId }),
+            ...(config.groupInstanceId === undefined ? {} : { instanceId: config.groupInstanceId }),
+            topics: [...topics],
+            sessionTimeoutMs: config.sessionTimeoutMs,
+            rebalanceTimeoutMs: config.rebalanceTimeoutMs,
+            maxPollIntervalMs: config.maxPollIntervalMs,
+          },
+          { signal },
+        );
+        if (signal.aborted) return;
+        this.#memberId = reply.memberId;
+        this.#heartbeatIntervalMs = reply.heartbeatIntervalMs;
+        this.#phase = 'in';
+        this.#host.deliver(true);
+        this.#follow(reply);
+        this.#enter();
+        if (topics === this.#topics) return;
+      } catch (cause) {
+        const error = LogError.from(cause);
+        if (signal.aborted) throw error;
+        if (error.code === 'UNKNOWN_MEMBER_ID' || error.code === 'FENCED_MEMBER_EPOCH') {
+          this.#memberId = undefined;
+          await this.#host.lose(this.#host.owned());
+        } else if (!error.retriable) {
+          this.#phase = 'out';
+          throw error;
+        }
+      }
+    }
+  }
+
+  #follow(assignment: Assignment): void {
+    this.#memberEpoch = assignment.memberEpoch;
+    this.#target = assignment;
+    this.#following ??= this.#reconcile().finally(() => {
+      this.#following = undefined;
+    });
+  }
+  /** One assignment after the other, the newest at each turn. */
+  async #reconcile(): Promise<void> {
+    for (let target = this.#target; target !== undefined; target = this.#target) {
+      this.#target = undefined;
+      this.#host.recognise(target.partitions);
+      const { revoked } = reconcile(this.#host.owned(), target.partitions);
+      if (revoked.length > 0) await this.#host.revoke(revoked);
+      if (this.#phase !== 'in') return;
+      this.#host.channel.send({
+        type: 'owned',
+        memberEpoch: target.memberEpoch,
+        partitions: target.partitions.map(({ topicId, partitions }) => ({ topicId, partitions: [...partitions] })),
+      });
+      const { added } = reconcile(this.#host.owned(), target.partitions);
+      if (added.length > 0) await this.#host.assign(added);
+    }
+  }
+}

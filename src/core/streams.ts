@@ -1,0 +1,276 @@
+// The shapes records are read in: poll, async iterator, observables, forEach, all over one Reader. Knows nothing of where records come from.
+import { Observable, type Subscriber } from 'rxjs';
+import { type ConsumerRecord, LogError } from '../protocol/index.ts';
+import { show } from './config.ts';
+import { type Reader, throwIfAborted } from './consumer-reader.ts';
+import { nextTask } from './consumer-task.ts';
+
+export interface PollOptions {
+  /** How long to wait for the first record, ms. Default 1,000. */
+  readonly timeoutMs?: number | undefined;
+  /** Default: maxPollRecords. */
+  readonly maxRecords?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+export interface StreamOptions {
+  /** A record is processed when it is acknowledged (ack(), acknowledge()), not when `next` returns. Default false. */
+  readonly manualAck?: boolean | undefined;
+  /** With manualAck: records handed out and not acknowledged. Default 500. */
+  readonly maxInFlight?: number | undefined;
+}
+export interface ForEachOptions {
+  /** Records worked on at once; 1 keeps the order of each partition. Default 1. */
+  readonly concurrency?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+const DEFAULT_POLL_TIMEOUT_MS = 1_000;
+const DEFAULT_MAX_IN_FLIGHT = 500;
+
+export async function poll<K, V>(reader: Reader<K, V>, options: PollOptions = {}): Promise<ConsumerRecord<K, V>[]> {
+  const { clock, maxPollRecords } = reader.host;
+  const { timeoutMs = DEFAULT_POLL_TIMEOUT_MS, signal } = options;
+  checkNumber('poll', 'timeoutMs', timeoutMs, 0);
+  const max = options.maxRecords ?? maxPollRecords;
+  checkCount('poll', 'maxRecords', max);
+  throwIfAborted(signal);
+  reader.host.check();
+  reader.lock('poll');
+  try {
+    reader.settle();
+    const deadline = clock.now() + timeoutMs;
+    await reader.breathe();
+    for (let last = false; ; last = clock.now() >= deadline) {
+      throwIfAborted(signal);
+      reader.host.checkAlive();
+      const records = reader.takeAll(max);
+      if (records.length > 0 || last) return records;
+      // A poll that does not wait lets data in all the same, or a loop of them would never see any.
+      await (timeoutMs === 0 ? nextTask() : reader.wait(deadline, signal));
+    }
+  } finally {
+    reader.unlock(false);
+    reader.busy();
+  }
+}
+
+/** A record counts as processed when the next one is asked for. */
+export class RecordIterator<K, V> implements AsyncIterator<ConsumerRecord<K, V>, undefined> {
+  readonly #reader: Reader<K, V>;
+  readonly #group: boolean;
+  #state: 'new' | 'reading' | 'done' = 'new';
+  /** A `next` that waits; another one queues behind it. */
+  #pending: Promise<unknown> | undefined;
+
+  constructor(reader: Reader<K, V>, group: boolean) {
+    this.#reader = reader;
+    this.#group = group;
+  }
+
+  next(): Promise<IteratorResult<ConsumerRecord<K, V>, undefined>> {
+    if (this.#pending !== undefined) return this.#queue(() => this.next());
+    const reader = this.#reader;
+    if (this.#state === 'reading') {
+      reader.processed();
+      const value = reader.next();
+      if (value !== undefined) {
+        if (this.#group) reader.busy();
+        return Promise.resolve({ done: false, value });
+      }
+    }
+    return this.#queue(() => this.#refill());
+  }
+  async return(): Promise<IteratorResult<ConsumerRecord<K, V>, undefined>> {
+    if (this.#state === 'reading') {
+      this.#state = 'done';
+      this.#reader.unlock(false);
+    }
+    this.#state = 'done';
+    return { done: true, value: undefined };
+  }
+
+  #queue<T>(work: () => Promise<T>): Promise<T> {
+    const before = this.#pending;
+    const result = before === undefined ? work() : before.then(work, work);
+    const settled = (): void => {
+      if (this.#pending === result) this.#pending = undefined;
+    };
+    this.#pending = result;
+    result.then(settled, settled);
+    return result;
+  }
+  async #refill(): Promise<IteratorResult<ConsumerRecord<K, V>, undefined>> {
+    const reader = this.#reader;
+    const { host } = reader;
+    if (this.#state === 'done') return { done: true, value: undefined };
+    try {
+      if (this.#state === 'new') {
+        host.check();
+        reader.lock('iterator');
+        reader.settle();
+        this.#state = 'reading';
+      }
+      reader.settle();
+      for (;;) {
+        await reader.breathe();
+        if (this.#isDone()) return { done: true, value: undefined };
+        if (host.closed) break;
+        host.checkAlive();
+        if (reader.fill(host.maxPollRecords)) {
+          const value = reader.next();
+          if (value !== undefined) {
+            if (this.#group) reader.busy();
+            return { done: false, value };
+          }
+        } else {
+          await reader.wait();
+        }
+      }
+    } catch (error) {
+      await this.return();
+      throw error;
+    }
+    return this.return();
+  }
+  #isDone(): boolean {
+    return this.#state === 'done';
+  }
+}
+
+/** Cold: each subscription reads on from the positions; one at a time. */
+export function observe<K, V, T>(
+  reader: Reader<K, V>,
+  call: string,
+  options: StreamOptions,
+  emit: (reader: Reader<K, V>, max: number, subscriber: Subscriber<T>) => boolean,
+): Observable<T> {
+  const { manualAck = false, maxInFlight = DEFAULT_MAX_IN_FLIGHT } = options;
+  if (typeof manualAck !== 'boolean') {
+    throw new LogError('INVALID_REQUEST', `${call}: manualAck must be true or false, got ${show(manualAck)}`);
+  }
+  checkCount(call, 'maxInFlight', maxInFlight);
+  return new Observable<T>((subscriber) => {
+    try {
+      reader.host.check();
+      reader.lock('stream', manualAck);
+      reader.settle();
+    } catch (error) {
+      if (reader.host.closed) subscriber.complete();
+      else subscriber.error(error);
+      return undefined;
+    }
+    let reading = true;
+    const leave = (): void => {
+      if (!reading) return;
+      reading = false;
+      reader.unlock(!manualAck);
+    };
+    const run = async (): Promise<void> => {
+      // Not before subscribe() has returned, so that whoever subscribes can unsubscribe.
+      await undefined;
+      while (reading && !reader.host.closed) {
+        reader.host.checkAlive();
+        const room = manualAck ? maxInFlight - reader.unacked() : reader.host.maxPollRecords;
+        const some = room > 0 && emit(reader, Math.min(room, reader.host.maxPollRecords), subscriber);
+        if (!reading) return;
+        await (some ? reader.breathe() : reader.wait());
+      }
+    };
+    run().then(
+      () => {
+        leave();
+        subscriber.complete();
+      },
+      (error: unknown) => {
+        leave();
+        subscriber.error(error);
+      },
+    );
+    return leave;
+  });
+}
+export function emitRecords<K, V>(
+  reader: Reader<K, V>,
+  max: number,
+  subscriber: Subscriber<ConsumerRecord<K, V>>,
+): boolean {
+  if (!reader.fill(max)) return false;
+  for (let record = reader.next(); record !== undefined; record = reader.next()) {
+    subscriber.next(record);
+    if (subscriber.closed) break;
+    reader.processed();
+  }
+  return true;
+}
+export function emitBatch<K, V>(
+  reader: Reader<K, V>,
+  max: number,
+  subscriber: Subscriber<readonly ConsumerRecord<K, V>[]>,
+): boolean {
+  const records = reader.takeAll(max);
+  if (records.length === 0) return false;
+  subscriber.next(records);
+  if (!reader.manual && !subscriber.closed) reader.settle();
+  return true;
+}
+
+/** At least once: a record whose work failed, and those after it, are read again by the next reader. */
+export async function forEach<K, V>(
+  reader: Reader<K, V>,
+  work: (record: ConsumerRecord<K, V>) => void | Promise<void>,
+  options: ForEachOptions,
+  ack: (record: ConsumerRecord<K, V>) => void,
+): Promise<void> {
+  const { concurrency = 1, signal } = options;
+  if (typeof work !== 'function') {
+    throw new LogError('INVALID_REQUEST', `forEach: work must be a function, got ${show(work)}`);
+  }
+  checkCount('forEach', 'concurrency', concurrency);
+  throwIfAborted(signal);
+  reader.host.check();
+  reader.lock('forEach', true);
+  let failed: { readonly error: unknown } | undefined;
+  let atWork = 0;
+  const begin = async (record: ConsumerRecord<K, V>): Promise<void> => {
+    atWork++;
+    try {
+      await work(record);
+      ack(record);
+    } catch (error) {
+      failed ??= { error };
+    }
+    atWork--;
+    reader.wake();
+  };
+  try {
+    reader.settle();
+    while (failed === undefined && !reader.host.closed && !signal?.aborted) {
+      reader.host.checkAlive();
+      const record =
+        atWork < concurrency
+          ? (reader.next() ?? (reader.fill(reader.host.maxPollRecords) ? reader.next() : undefined))
+          : undefined;
+      if (record === undefined) await reader.wait(undefined, signal);
+      else if (concurrency === 1) await begin(record);
+      else void begin(record);
+      await reader.breathe();
+    }
+  } catch (error) {
+    failed ??= { error };
+  }
+  while (atWork > 0) await reader.wait();
+  reader.unlock(false);
+  if (failed !== undefined) throw failed.error;
+  throwIfAborted(signal);
+}
+
+function checkCount(call: string, name: string, value: unknown): void {
+  if (Number.isSafeInteger(value) && Number(value) >= 1) return;
+  throw new LogError('INVALID_REQUEST', `${call}: ${name} must be an integer of at least 1, got ${show(value)}`);
+}
+function checkNumber(call: string, name: string, value: unknown, min: number): void {
+  if (typeof value === 'number' && value >= min) return;
+  throw new LogError(
+    'INVALID_REQUEST',
+    `${call}: ${name} must be a number of at least ${min} (ms), got ${show(value)}`,
+  );
+}

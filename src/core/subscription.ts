@@ -1,0 +1,406 @@
+// What a consumer reads: assigned partitions, all partitions of topics, or what its group gives it; kept in line as topics come and go. Knows nothing of how records are read.
+import { LogError, type TopicInfo, type TopicPartition } from '../protocol/index.ts';
+import type { ParsedConsumerConfig } from './consumer-config.ts';
+import type { ConsumerEvent, RebalanceListener, RebalanceView } from './consumer-events.ts';
+import type { Fetcher } from './consumer-fetcher.ts';
+import type { ConsumerPartition } from './consumer-partition.ts';
+import { pause, persist } from './consumer-wait.ts';
+import type { AssignedPartition, AssignedTopics, GroupMember } from './group-member.ts';
+import { isInternalTopic } from './names.ts';
+import type { StartAt } from './positions.ts';
+import type { Session } from './session.ts';
+import { type WaitOptions, waitFor } from './wait-options.ts';
+
+type Mode =
+  | { readonly type: 'none' }
+  | { readonly type: 'assign' }
+  | { readonly type: 'topics'; readonly topics: readonly string[] | RegExp };
+
+export interface SubscriptionHost<K, V> {
+  readonly session: Session;
+  readonly config: ParsedConsumerConfig;
+  readonly fetcher: Fetcher<K, V>;
+  readonly member: GroupMember | undefined;
+  readonly view: RebalanceView;
+  emit(event: ConsumerEvent): void;
+  resolve(): void;
+  wake(): void;
+  /** Decoded records that were not handed out go back. */
+  giveBack(): void;
+  /** Nothing of these is in hand any more; false: not within `timeoutMs`. */
+  letGo(partitions: readonly ConsumerPartition<K, V>[], timeoutMs: number | undefined): Promise<boolean>;
+  /** With auto-commit: what is processed of these. Never rejects. */
+  autoCommit(partitions: readonly ConsumerPartition<K, V>[]): Promise<void>;
+  forgetCommits(partition: TopicPartition): void;
+  /** Resolves when all of them have a position or an error. */
+  whenSettled(partitions: () => readonly ConsumerPartition<K, V>[], signal: AbortSignal): Promise<void>;
+  listenerFailed(error: unknown): void;
+  assignmentChanged(): void;
+  /** Also from inside topic pushes. */
+  background(work: Promise<unknown>): void;
+}
+
+export class Subscription<K, V> {
+  readonly #host: SubscriptionHost<K, V>;
+  #mode: Mode = { type: 'none' };
+  #listener: RebalanceListener | undefined;
+  #abort = new AbortController();
+  /** Topics told missing, so that it is said once. */
+  readonly #missing = new Set<string>();
+  readonly #asking = new Set<string>();
+  /** Partitions there were when the subscription began: all others are fresh. Undefined until known. */
+  #known: Set<string> | undefined;
+  #groupTopics = '';
+
+  constructor(host: SubscriptionHost<K, V>) {
+    this.#host = host;
+  }
+
+  get mode(): Mode['type'] {
+    return this.#mode.type;
+  }
+  /** Names as subscribed; of a pattern, those that match now. */
+  get topics(): readonly string[] {
+    return this.#mode.type === 'topics' ? this.#names(this.#mode.topics) : [];
+  }
+  #names(topics: readonly string[] | RegExp): readonly string[] {
+    if (!(topics instanceof RegExp)) return topics;
+    return this.#host.session.topics.names().filter((name) => topics.test(name) && !isInternalTopic(name));
+  }
+  requireNot(mode: 'assign' | 'topics', call: string): void {
+    if (this.#mode.type !== mode) return;
+    const other = mode === 'assign' ? 'assign' : 'subscribe';
+    throw new LogError('ILLEGAL_STATE', `${call}: the consumer is in use with ${other}(); call unsubscribe() first`);
+  }
+
+  // ── what the application asks for ────────────────────────────────────────────────────────────────────────────────
+  async assign(partitions: readonly TopicPartition[], options: WaitOptions): Promise<void> {
+    const { fetcher, config, session } = this.#host;
+    this.#begin({ type: 'assign' });
+    const { signal } = this.#abort;
+    const wanted = new Map(partitions.map((at) => [`${at.topic}:${at.partition}`, at]));
+    const gone = [...fetcher.partitions].filter(([key]) => !wanted.has(key)).map(([, partition]) => partition);
+    const committed = this.#host.autoCommit([...fetcher.partitions.values()]);
+    this.#host.giveBack();
+    for (const partition of gone) fetcher.remove(partition);
+    const start: StartAt = config.groupId === undefined ? { type: 'reset' } : { type: 'committed' };
+    for (const [key, { topic, partition }] of wanted) {
+      if (!fetcher.partitions.has(key)) this.#add(topic, partition, start);
+    }
+    this.#host.assignmentChanged();
+    const work = async (): Promise<void> => {
+      await committed;
+      await this.#identify([...new Set(partitions.map(({ topic }) => topic))], signal);
+      await this.#settled(signal);
+    };
+    await waitFor('assign', work(), session.clock, options);
+  }
+
+  async subscribe(
+    topics: readonly string[] | RegExp,
+    listener: RebalanceListener | undefined,
+    options: WaitOptions,
+  ): Promise<void> {
+    const { fetcher, session } = this.#host;
+    this.#begin({ type: 'topics', topics });
+    this.#listener = listener;
+    const { signal } = this.#abort;
+    if (!(topics instanceof RegExp)) {
+      // Dropped topics stop being delivered at once, whenever their revocation completes.
+      this.#host.giveBack();
+      const dropped = [...fetcher.partitions.values()].filter(({ topic }) => !topics.includes(topic));
+      if (this.#host.member === undefined) await this.#drop(dropped, 'revoked');
+      else for (const partition of dropped) partition.withheld = true;
+    }
+    const work = this.#host.member === undefined ? this.#readAll(signal) : this.#join(this.#host.member, signal);
+    await waitFor('subscribe', work, session.clock, options);
+  }
+
+  /** Without a commit; the listener hears of it. */
+  async unsubscribe(): Promise<void> {
+    const { fetcher, member } = this.#host;
+    this.#begin({ type: 'none' });
+    this.#host.giveBack();
+    const partitions = [...fetcher.partitions.values()];
+    for (const partition of partitions) partition.withheld = true;
+    await this.#drop(partitions, 'revoked');
+    this.#listener = undefined;
+    const failed = await member?.leave(true);
+    if (failed !== undefined) this.#host.emit({ type: 'error', error: failed });
+  }
+  /** For close(): the listener's last call. */
+  async end(): Promise<void> {
+    this.#abort.abort();
+    await this.#drop([...this.#host.fetcher.partitions.values()], 'revoked');
+  }
+  stop(): void {
+    this.#abort.abort();
+  }
+
+  #begin(mode: Mode): void {
+    this.#abort.abort();
+    this.#abort = new AbortController();
+    this.#mode = mode;
+    this.#missing.clear();
+    this.#known = undefined;
+    this.#groupTopics = '';
+  }
+  #add(topic: string, partition: number, start: StartAt): ConsumerPartition<K, V> {
+    const { fetcher, session } = this.#host;
+    const added = fetcher.add(topic, partition, start);
+    const info = session.topics.byName(topic);
+    if (info?.partitions.some((of) => of.partition === partition)) fetcher.setTopicId(added, info.topicId);
+    this.#host.resolve();
+    return added;
+  }
+  #settled(signal: AbortSignal): Promise<void> {
+    const { fetcher } = this.#host;
+    // Partitions of topics that do not exist (yet) are not waited for.
+    return this.#host.whenSettled(
+      () => [...fetcher.partitions.values()].filter(({ at }) => at.topicId !== undefined),
+      signal,
+    );
+  }
+
+  /** Without a group: all partitions of the topics. */
+  async #readAll(signal: AbortSignal): Promise<void> {
+    await this.#discover(signal);
+    this.sync();
+    await this.#settled(signal);
+  }
+  async #join(member: GroupMember, signal: AbortSignal): Promise<void> {
+    const { session, fetcher } = this.#host;
+    await this.#discover(signal);
+    const names = this.topics;
+    this.#groupTopics = names.join('\n');
+    await member.subscribe(names);
+    const deadline = session.clock.now() + 2 * member.heartbeatIntervalMs;
+    const step = Math.max(1, Math.min(50, member.heartbeatIntervalMs / 4));
+    await member.settled();
+    while (fetcher.partitions.size === 0 && names.length > 0 && session.clock.now() < deadline && !signal.aborted) {
+      await pause(session.clock, step);
+      await member.settled();
+    }
+    await this.#settled(signal);
+  }
+  /** Describes (and where allowed creates) the topics; from then on hears of new ones. */
+  async #discover(signal: AbortSignal): Promise<void> {
+    const { session } = this.#host;
+    if (this.#mode.type !== 'topics') return;
+    const { topics } = this.#mode;
+    if (!(topics instanceof RegExp)) await this.#identify(topics, signal);
+    const watching = persist(session.clock, signal, () => session.topics.watch({ signal }));
+    // Names that are all there need not wait for the list of all topics.
+    if (topics instanceof RegExp) await watching;
+    else this.#host.background(watching);
+    this.#known ??= this.#partitionsOf(this.topics);
+  }
+  #partitionsOf(names: readonly string[]): Set<string> {
+    const all = names.flatMap((name) => {
+      const info = this.#host.session.topics.byName(name);
+      return info === undefined ? [] : info.partitions.map(({ partition }) => `${info.topicId}:${partition}`);
+    });
+    return new Set(all);
+  }
+  /** Asks for the topics, creating them where the log allows it; those that are not there are told of once. */
+  async #identify(names: readonly string[], signal: AbortSignal): Promise<void> {
+    const { session } = this.#host;
+    if (names.length === 0) return;
+    const found = await persist(session.clock, signal, () =>
+      session.topics.describe(names, { autoCreate: true, signal }),
+    );
+    this.#tellMissing(names, found);
+    this.sync();
+  }
+  #tellMissing(names: readonly string[], found: readonly TopicInfo[]): void {
+    const { session, fetcher } = this.#host;
+    const there = new Map(found.map((info) => [info.name, info]));
+    const tell = (topic: string, partition: number | undefined, message: string): void => {
+      const key = `${topic}:${partition ?? ''}`;
+      if (this.#missing.has(key)) return;
+      this.#missing.add(key);
+      const error = new LogError('UNKNOWN_TOPIC_OR_PARTITION', message, { topic, partition });
+      this.#host.emit({ type: 'error', error });
+    };
+    for (const name of names) {
+      const info = there.get(name);
+      if (info === undefined) tell(name, undefined, `there is no topic ${name}; it will be read once it appears`);
+      else {
+        for (const { topic, partition } of fetcher.partitions.values()) {
+          if (topic !== name || info.partitions.some((of) => of.partition === partition)) continue;
+          tell(
+            name,
+            partition,
+            `topic ${name} has ${info.partitions.length} partitions, so no partition ${partition} (yet)`,
+          );
+        }
+      }
+    }
+    if (this.#missing.size > 0) {
+      const { signal } = this.#abort;
+      this.#host.background(persist(session.clock, signal, () => session.topics.watch({ signal })));
+    }
+  }
+
+  // ── what the log does ────────────────────────────────────────────────────────────────────────────────────────────
+  /** Brings everything in line with the topics as they are known now. */
+  sync(): void {
+    const { session, fetcher, member } = this.#host;
+    let changed = false;
+    for (const partition of fetcher.partitions.values()) {
+      const info = session.topics.byName(partition.topic);
+      if (info === undefined || !info.partitions.some((of) => of.partition === partition.partition)) continue;
+      this.#missing.delete(`${partition.topic}:`);
+      if (partition.at.topicId === undefined) {
+        fetcher.setTopicId(partition, info.topicId);
+        this.#host.resolve();
+        fetcher.scheduleOpen();
+      } else if (partition.at.topicId !== info.topicId) this.#recreated(partition, info.topicId);
+    }
+    if (this.#mode.type !== 'topics') return;
+    if (member !== undefined) {
+      this.#restate(member);
+      return;
+    }
+    const added: ConsumerPartition<K, V>[] = [];
+    for (const name of this.topics) {
+      const info = session.topics.byName(name);
+      for (const { partition } of info?.partitions ?? []) {
+        if (info === undefined || fetcher.get(name, partition) !== undefined) continue;
+        const fresh = this.#known !== undefined && !this.#known.has(`${info.topicId}:${partition}`);
+        added.push(this.#add(name, partition, { type: fresh ? 'earliest' : 'reset' }));
+        changed = true;
+      }
+    }
+    if (changed) this.#host.background(this.#take(added));
+  }
+  #recreated(partition: ConsumerPartition<K, V>, topicId: string | undefined): void {
+    this.#host.giveBack();
+    this.#host.forgetCommits(partition);
+    this.#host.fetcher.recreated(partition, topicId);
+  }
+  /** A pattern that matches other topics now. */
+  #restate(member: GroupMember): void {
+    const names = this.topics;
+    const text = names.join('\n');
+    if (!member.joined || text === this.#groupTopics) return;
+    this.#groupTopics = text;
+    this.#host.background(member.subscribe(names));
+  }
+  /** The gateway has no such topic (any more): asks what there is instead. */
+  topicGone(topic: string): void {
+    if (this.#asking.has(topic)) return;
+    this.#asking.add(topic);
+    const { session } = this.#host;
+    const { signal } = this.#abort;
+    const ask = async (): Promise<void> => {
+      try {
+        const found = await session.topics.describe([topic], { signal });
+        this.#tellMissing([topic], found);
+      } finally {
+        this.#asking.delete(topic);
+      }
+      this.sync();
+    };
+    this.#host.background(ask());
+  }
+  /** Another log: nothing known of the old one holds. */
+  logChanged(): void {
+    const { fetcher } = this.#host;
+    const partitions = [...fetcher.partitions.values()];
+    for (const partition of partitions) this.#recreated(partition, undefined);
+    const names = [...new Set([...partitions.map(({ topic }) => topic), ...this.topics])];
+    this.#host.background(this.#identify(names, this.#abort.signal));
+  }
+
+  // ── what the group does ──────────────────────────────────────────────────────────────────────────────────────────
+  recognise(target: AssignedTopics): void {
+    for (const { topic, topicId, partitions } of target) {
+      for (const number of partitions) {
+        const partition = this.#host.fetcher.get(topic, number);
+        if (partition !== undefined && partition.at.topicId !== topicId) this.#recreated(partition, topicId);
+      }
+    }
+  }
+  async assigned(partitions: readonly AssignedPartition[]): Promise<void> {
+    const { fetcher } = this.#host;
+    const added = partitions.map(({ topic, topicId, partition }) => {
+      const fresh = this.#known !== undefined && !this.#known.has(`${topicId}:${partition}`);
+      const one = fetcher.add(topic, partition, { type: 'committed', fresh });
+      fetcher.setTopicId(one, topicId);
+      return one;
+    });
+    this.#host.resolve();
+    await this.#take(added);
+  }
+  async revoked(partitions: readonly AssignedPartition[]): Promise<void> {
+    const { config } = this.#host;
+    const mine = this.#withhold(partitions);
+    if (await this.#host.letGo(mine, config.rebalanceTimeoutMs)) {
+      await this.#host.autoCommit(mine);
+      await this.#drop(mine, 'revoked');
+    } else await this.#drop(mine, 'lost');
+  }
+  async lost(partitions: readonly AssignedPartition[]): Promise<void> {
+    const mine = this.#withhold(partitions);
+    if (mine.length === 0) return;
+    await this.#host.letGo(mine, undefined);
+    await this.#drop(mine, 'lost');
+  }
+  #withhold(partitions: readonly TopicPartition[]): ConsumerPartition<K, V>[] {
+    const { fetcher } = this.#host;
+    this.#host.giveBack();
+    return partitions.flatMap(({ topic, partition }) => {
+      const mine = fetcher.get(topic, partition);
+      if (mine === undefined) return [];
+      mine.withheld = true;
+      return [mine];
+    });
+  }
+
+  /** Nothing of them is delivered before the listener is done. */
+  async #take(added: readonly ConsumerPartition<K, V>[]): Promise<void> {
+    if (added.length === 0) return;
+    for (const partition of added) partition.withheld = true;
+    this.#host.assignmentChanged();
+    await this.#listen((listener) => listener.onPartitionsAssigned?.(added.map(named), this.#host.view));
+    for (const partition of added) partition.withheld = false;
+    this.#host.emit({ type: 'rebalance', assigned: added.map(named), revoked: [], lost: [] });
+    this.#host.fetcher.scheduleOpen();
+    this.#host.wake();
+  }
+  async #drop(gone: readonly ConsumerPartition<K, V>[], how: 'revoked' | 'lost'): Promise<void> {
+    if (gone.length === 0) return;
+    const names = gone.map(named);
+    await this.#listen((listener) =>
+      how === 'lost'
+        ? listener.onPartitionsLost?.(names, this.#host.view)
+        : listener.onPartitionsRevoked?.(names, this.#host.view),
+    );
+    this.#host.giveBack();
+    for (const partition of gone) {
+      this.#host.fetcher.remove(partition);
+      this.#host.forgetCommits(partition);
+    }
+    this.#host.assignmentChanged();
+    const none: TopicPartition[] = [];
+    this.#host.emit({
+      type: 'rebalance',
+      assigned: none,
+      revoked: how === 'revoked' ? names : none,
+      lost: how === 'lost' ? names : none,
+    });
+  }
+  async #listen(call: (listener: RebalanceListener) => void | Promise<void> | undefined): Promise<void> {
+    if (this.#listener === undefined) return;
+    try {
+      await call(this.#listener);
+    } catch (error) {
+      this.#host.listenerFailed(error);
+    }
+  }
+}
+
+function named({ topic, partition }: TopicPartition): TopicPartition {
+  return { topic, partition };
+}
