@@ -1,0 +1,314 @@
+// Brings what is read into line with what was chosen, and carries out what the page is asked to do. Knows nothing of elements.
+import {
+  Client,
+  type ClientConfig,
+  type ConnectionStatus,
+  type ConsumerEvent,
+  type ConsumerRecord,
+  LogError,
+  type Producer,
+  type TopicDescription,
+  type TopicPartition,
+} from 'distributedlog';
+import { adviseOn, type Remedy } from './advice.ts';
+import { type AppState, effectiveTopics, type Failure } from './app-state.ts';
+import { ConsumerRun, type SeekTarget } from './consumer-run.ts';
+import { Continuity } from './continuity.ts';
+import { RateLimiter } from './limiter.ts';
+import { Notices } from './notices.ts';
+import { RowRing } from './ring.ts';
+import type { Store } from './store.ts';
+import type { Start } from './url-state.ts';
+
+export const MAX_ROWS = 50_000;
+/** Records pin the batches they came in, so that the table is bounded in bytes too. */
+export const MAX_ROW_BYTES = 64 * 1024 * 1024;
+const SAMPLE_MS = 500;
+const TOPICS_MS = 3000;
+
+export type Row = ConsumerRecord;
+export type ProduceRecord = Parameters<Producer['send']>[0];
+const OVERHEAD = 64;
+const sizeOf = (row: Row): number => OVERHEAD + (row.key?.length ?? 0) + (row.value?.length ?? 0);
+
+export class Controller {
+  readonly rows = new RowRing<Row>({ maxRows: MAX_ROWS, maxBytes: MAX_ROW_BYTES }, sizeOf);
+  readonly continuity = new Continuity();
+  readonly notices: Notices;
+  readonly #store: Store<AppState>;
+  readonly #config: ClientConfig;
+  readonly #limiter: RateLimiter;
+  /** Called after rows came or went. */
+  #onRows: () => void = () => undefined;
+  #client: Client;
+  #producer: Producer | undefined;
+  #run: ConsumerRun | undefined;
+  #subscribed: string | undefined;
+  #working: Promise<void> | undefined;
+  #attempt: AbortController | undefined;
+  #sampling = false;
+
+  constructor(store: Store<AppState>, config: ClientConfig) {
+    this.#store = store;
+    this.#config = config;
+    this.#limiter = new RateLimiter(store.get().rate, performance.now());
+    this.notices = new Notices(store);
+    this.#client = new Client(config);
+  }
+
+  onRows(listener: () => void): void {
+    this.#onRows = listener;
+  }
+
+  start(): void {
+    this.#reconcile();
+    const topics = async (): Promise<void> => {
+      await this.refreshTopics();
+      setTimeout(topics, TOPICS_MS);
+    };
+    void topics();
+    setInterval(() => void this.#sample(), SAMPLE_MS);
+  }
+
+  // What to read.
+  chooseTopics(topics: readonly string[]): void {
+    this.#store.set({ topics });
+    this.#reconcile();
+  }
+  chooseGroup(group: string | null): void {
+    this.#store.set({ group });
+    this.#reconcile();
+  }
+  /** Moves everything there; the table starts anew. */
+  async startFrom(start: Start): Promise<void> {
+    this.#store.set({ start, failure: null });
+    this.continuity.expectAny();
+    this.clearRows();
+    await this.#run?.seekAll(start);
+  }
+  async seek(partition: TopicPartition, target: SeekTarget): Promise<void> {
+    this.#store.set({ failure: null });
+    this.continuity.expectAny(partition.topic, partition.partition);
+    await this.#run?.seek(partition, target);
+    void this.#sample();
+  }
+
+  // How to read.
+  setPaused(paused: boolean): void {
+    this.#store.set({ paused });
+    this.#run?.setAllPaused(paused);
+    void this.#sample();
+  }
+  setPartitionPaused(partition: TopicPartition, paused: boolean): void {
+    this.#run?.setPaused(partition, paused);
+    void this.#sample();
+  }
+  setRate(rate: number | null): void {
+    this.#store.set({ rate });
+    this.#limiter.setRate(rate, performance.now());
+  }
+  clearRows(): void {
+    this.rows.clear();
+    this.#onRows();
+  }
+  async commit(): Promise<void> {
+    await this.#run?.commit();
+  }
+
+  /** Says that something the reader asked for did not work. */
+  report(error: unknown): void {
+    this.notices.add('bad', messageOf(error));
+  }
+
+  // What to write.
+  async produce(record: ProduceRecord): Promise<{ topic: string; partition: number; offset: number }> {
+    this.#producer ??= this.#client.producer({ lingerMs: 0 });
+    const written = await this.#producer.send(record);
+    void this.refreshTopics();
+    return written;
+  }
+  async createTopic(name: string, partitions: number): Promise<void> {
+    const admin = this.#client.admin();
+    try {
+      await admin.createTopic({ name, partitions });
+    } finally {
+      await admin.close();
+    }
+    await this.refreshTopics();
+  }
+
+  /** A new connection, and reading goes on as chosen. */
+  async reconnect(): Promise<void> {
+    this.#store.set({ failure: null });
+    this.#attempt?.abort();
+    await this.#working;
+    await this.#endRun();
+    await this.#client.close().catch((error: unknown) => this.notices.add('warning', LogError.from(error).message));
+    this.#client = new Client(this.#config);
+    this.#producer = undefined;
+    this.#reconcile();
+  }
+
+  /** Asks which topics there are. While the gateway is away it keeps what it knew. */
+  async refreshTopics(): Promise<void> {
+    const run = this.#run;
+    if (run === undefined) return;
+    let topics: TopicDescription[];
+    try {
+      topics = await run.consumer.listTopics({ timeoutMs: 10_000 });
+    } catch (error) {
+      // The status pill says that the gateway is away; asking again is all there is to do.
+      if (error instanceof LogError) return;
+      throw error;
+    }
+    const visible = topics.filter((topic) => !topic.internal).sort((a, b) => (a.name < b.name ? -1 : 1));
+    this.#store.set({ known: visible });
+    this.#reconcile();
+  }
+
+  /** Works towards the latest choice, one step at a time; a newer choice cuts a step short that still waits. */
+  #reconcile(): void {
+    const { topics, known } = this.#store.get();
+    const reading = effectiveTopics(topics, known);
+    if (reading.join() !== this.#store.get().reading.join()) this.#store.set({ reading });
+    if (this.#working !== undefined) {
+      if (!this.#settled()) this.#attempt?.abort();
+      return;
+    }
+    this.#working = this.#work().finally(() => {
+      this.#working = undefined;
+    });
+  }
+
+  #settled(): boolean {
+    const { group, reading } = this.#store.get();
+    return this.#run !== undefined && this.#run.group === group && this.#subscribed === reading.join();
+  }
+
+  async #work(): Promise<void> {
+    while (!this.#settled()) {
+      const { group, start, paused, reading } = this.#store.get();
+      if (this.#run !== undefined && this.#run.group !== group) await this.#endRun();
+      this.#run ??= new ConsumerRun(
+        this.#client,
+        { group, start, paused, limiter: this.#limiter },
+        {
+          onStatus: (status) => this.#onStatus(status),
+          onEvent: (event) => this.#onEvent(event),
+          onRecords: (records) => this.#onRecords(records),
+          onFailure: (error) => this.#onFailure(error),
+        },
+      );
+      this.#subscribed = reading.join();
+      if (reading.length === 0 && this.#run.assigned.length === 0) continue;
+      this.#attempt = new AbortController();
+      const { signal } = this.#attempt;
+      try {
+        await this.#run.subscribe(reading, signal);
+      } catch (error) {
+        this.#subscribed = signal.aborted ? undefined : this.#subscribed;
+        if (!signal.aborted) this.#onFailure(LogError.from(error));
+      }
+    }
+    void this.#sample();
+  }
+
+  async #endRun(): Promise<void> {
+    const run = this.#run;
+    this.#run = undefined;
+    this.#subscribed = undefined;
+    this.continuity.expectAny();
+    this.clearRows();
+    this.#store.set({ partitions: [] });
+    await run?.close().catch((error: unknown) => this.notices.add('warning', LogError.from(error).message));
+  }
+
+  #onRecords(records: readonly ConsumerRecord[]): void {
+    for (const record of records) {
+      this.rows.push(record);
+      const bytes = (record.key?.length ?? 0) + (record.value?.length ?? 0);
+      this.continuity.count(record.topic, record.partition, record.offset, bytes);
+    }
+    this.#onRows();
+  }
+
+  #onStatus(status: ConnectionStatus): void {
+    const before = this.#store.get().status;
+    this.#store.set({ status, statusAt: Date.now() });
+    this.notices.onStatus(status, before);
+    if (status.type === 'live' && this.#store.get().known === null) void this.refreshTopics();
+    if (status.type === 'closed' && status.error !== undefined) this.#onFailure(status.error);
+  }
+
+  #onEvent(event: ConsumerEvent): void {
+    if (event.type === 'gap') this.continuity.expectAny(event.topic, event.partition);
+    this.notices.onEvent(event);
+  }
+
+  #onFailure(error: LogError): void {
+    const advice = adviseOn(error);
+    const failure: Failure = {
+      title: advice.title,
+      detail: `${error.code}: ${error.message}`,
+      advice: advice.advice,
+      actions: advice.remedies.map((remedy) => ({ label: LABELS[remedy], run: () => this.#remedy(remedy, error) })),
+    };
+    this.#store.set({ failure });
+  }
+
+  #remedy(remedy: Remedy, error: LogError): void {
+    const { topic, partition, offset = 0 } = error;
+    const place = topic === undefined || partition === undefined ? undefined : { topic, partition };
+    const seek = (target: Start): Promise<void> =>
+      place === undefined ? this.startFrom(target) : this.seek(place, target);
+    switch (remedy) {
+      case 'reconnect':
+        void this.reconnect();
+        break;
+      case 'leaveGroup':
+        this.#store.set({ failure: null });
+        this.chooseGroup(null);
+        break;
+      case 'skip':
+        if (place !== undefined) void this.seek(place, { kind: 'offset', offset: offset + 1 });
+        break;
+      case 'earliest':
+      case 'latest':
+        void seek({ kind: remedy });
+        break;
+    }
+  }
+
+  async #sample(): Promise<void> {
+    const run = this.#run;
+    if (run === undefined || this.#sampling) return;
+    this.#sampling = true;
+    try {
+      const partitions = await run.sample(this.#store.get().known ?? []);
+      if (run !== this.#run) return;
+      const metrics = run.consumer.metrics();
+      this.#store.set({
+        partitions,
+        totals: {
+          records: this.continuity.records,
+          repeated: this.continuity.repeated,
+          skipped: this.continuity.skipped,
+          bufferedBytes: metrics.bufferedBytes,
+          reconnects: metrics.reconnects,
+        },
+      });
+    } finally {
+      this.#sampling = false;
+    }
+  }
+}
+
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+const LABELS: Record<Remedy, string> = {
+  reconnect: 'Reconnect',
+  skip: 'Skip the record',
+  earliest: 'Go to the beginning',
+  latest: 'Go to the live end',
+  leaveGroup: 'Read without a group',
+};

@@ -1,0 +1,115 @@
+// Puts the page together: the state from the URL, the controller that reads, the views that show, and the keys that reach them all.
+import './styles/tokens.css';
+import './styles/layout.css';
+import './styles/controls.css';
+import './styles/records.css';
+import './styles/panels.css';
+import { initialState } from './app-state.ts';
+import { Controller } from './controller.ts';
+import { h, isTyping } from './dom.ts';
+import { createStore } from './store.ts';
+import { formatChoice, parseChoice } from './url-state.ts';
+import { createCharts } from './views/charts.ts';
+import { createTopicDialog } from './views/create-topic.ts';
+import { createEvents } from './views/events.ts';
+import { createHeader } from './views/header.ts';
+import { createHelp } from './views/help.ts';
+import { createInspector } from './views/inspector.ts';
+import { createPartitions } from './views/partitions.ts';
+import { createProduce } from './views/produce.ts';
+import { createRecords } from './views/records.ts';
+import { createSeekDialog } from './views/seek-dialog.ts';
+import { createSidebar } from './views/sidebar.ts';
+import { createTabs } from './views/tabs.ts';
+import { createThemeSwitch } from './views/theme.ts';
+
+const store = createStore(initialState(parseChoice(location.search)));
+// The gateway that served this page is the one to read from; only a development server needs to be told of another.
+const server: string | undefined = import.meta.env.VITE_GATEWAY;
+const controller = new Controller(store, { bootstrapServers: server });
+
+const charts = createCharts(store, controller);
+const theme = createThemeSwitch(() => charts.recolor());
+const help = createHelp();
+const seek = createSeekDialog(controller);
+const newTopic = createTopicDialog(store, controller);
+const events = createEvents(store);
+const inspector = createInspector({
+  onClose: () => records.table.element.focus({ preventScroll: true }),
+  onMove: (by) => records.table.move(by),
+});
+const records = createRecords(store, controller, {
+  onOpen: (record, keyboard) => inspector.open(record, keyboard),
+  onActive: (record) => {
+    if (inspector.isOpen()) inspector.open(record, false);
+  },
+});
+const side = createTabs('Details', [
+  {
+    id: 'partitions',
+    label: 'Partitions',
+    panel: createPartitions(store, controller, (partition) => seek.open(partition)),
+  },
+  { id: 'produce', label: 'Produce', panel: createProduce(store, controller) },
+  { id: 'events', label: 'Events', panel: events.history, badge: events.badge },
+]);
+const openNewTopic = (): void => newTopic.open('New topic');
+
+document.body.append(
+  h('a', { class: 'skip', href: '#records' }, 'Skip to the records'),
+  createHeader(store, { theme: theme.element, onHelp: () => help.open() }),
+  h(
+    'div',
+    { class: 'app' },
+    createSidebar(store, controller, { onSeekAll: () => seek.open(null), onCreateTopic: openNewTopic }),
+    h(
+      'main',
+      { id: 'records', tabindex: -1 },
+      charts.element,
+      h('div', { class: 'work' }, records.element, h('div', { class: 'aside' }, side.element, inspector.element)),
+    ),
+  ),
+  events.toasts,
+  help.element,
+  seek.element,
+  newTopic.element,
+);
+
+store.watch(
+  ({ topics, group, start, filter, rate }) => formatChoice({ topics, group, start, filter, rate }),
+  (query) => {
+    if (query !== location.search) history.replaceState(null, '', `${location.pathname}${query}`);
+  },
+);
+
+document.addEventListener('keydown', (event) => {
+  if (event.defaultPrevented || event.altKey || event.ctrlKey || event.metaKey) return;
+  if (document.querySelector('dialog[open]') !== null) return;
+  if (event.key === 'Escape') {
+    inspector.close();
+    return;
+  }
+  if (isTyping(event.target) || !help.singleKeys()) return;
+  switch (event.key) {
+    case '/':
+      records.focusFilter();
+      break;
+    case 'p':
+      records.togglePause();
+      break;
+    case 'l':
+      records.table.follow();
+      break;
+    case 't':
+      theme.next();
+      break;
+    case '?':
+      help.open();
+      break;
+    default:
+      return;
+  }
+  event.preventDefault();
+});
+
+controller.start();
