@@ -1,6 +1,12 @@
-// The core: everything but a runtime's WebSocket.
-export type { Clock, Random } from './clock.ts';
+// The core: everything but a runtime's WebSocket. Its clients need a transport in their configuration.
+export { Admin } from './admin.ts';
+export { Client, type ClientClasses } from './client.ts';
 // How every package of this project checks its options.
 export { choice, flag, hasMethods, instance, integer, label, parseConfig } from './config.ts';
-export type { ConnectionStatus, Session } from './session.ts';
-export type { Connection, ConnectionHandlers, LifecycleSignal, Transport } from './transport.ts';
+export { Consumer } from './consumer.ts';
+export { Producer } from './producer.ts';
+export * from './public.ts';
+// What a session promises to those that share it.
+export type { Session } from './session.ts';
+// For entry points.
+export { withTransport } from './with-transport.ts';
