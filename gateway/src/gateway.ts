@@ -31,6 +31,8 @@ export interface Gateway {
 const CLOSE_TIMEOUT_MS = 3_000;
 /** The same for the last sockets of a gateway that shuts down. */
 const LAST_CLOSE_TIMEOUT_MS = 1_000;
+/** How long an HTTP request may take to come in, and its connection may stand still. */
+const REQUEST_TIMEOUT_MS = 30_000;
 /** TCP connections beyond maxConnections: for HTTP, and for those who are told that there are too many. */
 const SPARE_CONNECTIONS = 256;
 /** Clients of a gateway that drains are told to come back at about this rate, as far as the time allows. */
@@ -91,6 +93,7 @@ class RunningGateway implements Gateway {
       this.#sockets.add(socket);
       socket.on('close', () => this.#sockets.delete(socket));
     });
+    this.#server.on('drop', () => this.#metrics.connectionRefused('tcp_limit'));
   }
 
   get url(): string {
@@ -218,14 +221,18 @@ class RunningGateway implements Gateway {
 function createServer({ limits, tls }: GatewaySettings): Server {
   const options = {
     headersTimeout: limits.helloTimeoutMs,
-    requestTimeout: 30_000,
+    requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: 5_000,
     // How often Node looks for requests that are late.
     connectionsCheckingInterval: Math.min(2_000, limits.helloTimeoutMs),
   };
-  if (tls === undefined) return createHttpServer(options);
   try {
-    return createHttpsServer({ ...options, ...tls, handshakeTimeout: limits.helloTimeoutMs });
+    const server =
+      tls === undefined
+        ? createHttpServer(options)
+        : createHttpsServer({ ...options, ...tls, handshakeTimeout: limits.helloTimeoutMs });
+    // A connection that takes no more of a file; WebSockets turn it off for themselves.
+    return server.setTimeout(REQUEST_TIMEOUT_MS);
   } catch (error) {
     throw new LogError('INVALID_CONFIG', `tls cannot be used: ${LogError.from(error).message}`, { cause: error });
   }
