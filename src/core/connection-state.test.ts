@@ -205,6 +205,13 @@ describe('the connection machine', () => {
     expect(bench.tell(lost()).took()).toEqual(['wait 50']);
   });
 
+  it('forgets the farewell of a gateway once another connection is live', () => {
+    const bench = new Bench().live().tell({ type: 'goaway', reconnectAfterMs: 3_000, closeInMs: 10_000 });
+    bench.tell({ type: 'lifecycle', signal: 'pagehide' }, { type: 'lifecycle', signal: 'pageshow' });
+    bench.tell({ type: 'opened' }, welcome).took();
+    expect(bench.tell(lost()).took()).toEqual(['wait 50']);
+  });
+
   it('leaves a gateway that said it would close and did not', () => {
     const bench = new Bench().live().tell({ type: 'goaway', reconnectAfterMs: 0, closeInMs: 10_000 });
     for (let i = 0; i < 18; i++) {

@@ -151,12 +151,16 @@ describe('a session', () => {
   it('asks the token callback at every dial, bounded in time, and tries again when it fails', async () => {
     let calls = 0;
     const signals: AbortSignal[] = [];
-    const { session, received, clock } = open(welcoming, {
+    let answerLate: (token: string) => void = () => undefined;
+    const late = new Promise<string>((resolve) => {
+      answerLate = resolve;
+    });
+    const { session, received, clock, sockets } = open(welcoming, {
       token: async ({ signal }) => {
         signals.push(signal);
         calls++;
         if (calls === 1) throw new Error('identity provider is down');
-        if (calls === 2) return new Promise<string>(() => undefined);
+        if (calls === 2) return late;
         return `token ${calls}`;
       },
     });
@@ -177,6 +181,9 @@ describe('a session', () => {
     await settled();
     expect(received[0]).toMatchObject({ type: 'hello', token: 'token 3' });
     expect(session.status.type).toBe('live');
+    answerLate('too late');
+    await settled();
+    expect(sockets).toHaveLength(1);
   });
 
   it('ends with UNSUPPORTED_VERSION when the gateway speaks another one', async () => {
@@ -311,6 +318,18 @@ describe('a session', () => {
     session.attach(other).detach();
     await settled();
     expect(other.log).toEqual([]);
+  });
+
+  it('tells a consumer that attaches in the very moment the connection comes up once as well', async () => {
+    const { session, clock } = open(welcoming, {}, 10);
+    session.connect();
+    clock.advance(29);
+    const sink = new Sink();
+    session.attach(sink);
+    clock.advance(1);
+    expect(sink.log).toEqual(['live log']);
+    await settled();
+    expect(sink.log).toEqual(['live log']);
   });
 
   it('sends fetch frames only while live, each with the number of its consumer', async () => {

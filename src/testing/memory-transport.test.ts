@@ -61,6 +61,37 @@ describe('the memory transport', () => {
     expect(connection.bufferedBytes).toBe(0);
   });
 
+  it('copies what it is given, so that the sender may use its buffer again', async () => {
+    const transport = memoryTransport({
+      accept: (socket) => ({ onFrame: (frame) => socket.send(frame), onClose: () => undefined }),
+    });
+    const { log, handlers } = recorder();
+    const connection = transport.dial('ws://x/', 'p', handlers);
+    await settled();
+    const buffer = new Uint8Array([1, 2]);
+    connection.send(buffer);
+    buffer.fill(9);
+    await settled();
+    expect(log).toEqual(['open', 'frame 1,2']);
+  });
+
+  it('lets a server stop reading, so that what it is sent waits with the client', async () => {
+    const seen: string[] = [];
+    const transport = memoryTransport({
+      accept: (socket) => {
+        socket.pauseReading();
+        return { onFrame: (frame) => seen.push(String(frame)), onClose: () => undefined };
+      },
+    });
+    const connection = transport.dial('ws://x/', 'p', recorder().handlers);
+    await settled();
+    connection.send('abc');
+    await settled();
+    expect([seen, connection.bufferedBytes]).toEqual([[], 3]);
+    transport.sockets[0]?.resumeReading();
+    expect([seen, connection.bufferedBytes]).toEqual([['abc'], 0]);
+  });
+
   it('delivers after its latency on a clock', async () => {
     const clock = new ManualClock();
     const transport = memoryTransport({

@@ -251,6 +251,18 @@ describe('a session over real sockets', () => {
     expect(statuses.at(-1)).toBe('live');
   });
 
+  it('does not hear a connection it has given up, although frames still come', async () => {
+    const session = open();
+    const sink = new Sink();
+    session.attach(sink);
+    await session.whenLive();
+    const [peer] = peers;
+    peer?.socket.send('this is not JSON');
+    for (let i = 0; i < 100; i++) peer?.send({ type: 'throttled', delayMs: 1 });
+    await sink.said(3);
+    expect(sink.log).toEqual(['live', 'down', 'live']);
+  });
+
   it('ends with the error of a final close code', async () => {
     onFrame = (peer) => {
       peer.send({ type: 'error', code: 'UNAUTHENTICATED', message: 'the token has expired' });
