@@ -1,37 +1,50 @@
 // One process per data directory: a socket in the directory that only a living process can listen on.
 // Whatever ends the holder, kill -9 included, the kernel closes it, and no reused process id can pass for it. Knows nothing of logs.
-import { createHash } from 'node:crypto';
-import { closeSync, openSync, renameSync, rmSync } from 'node:fs';
+import { createHash, randomBytes } from 'node:crypto';
+import { closeSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { LogError } from 'distributedlog/protocol';
 
-const LOCK_FILE = 'lock.sock';
 /** sockaddr_un holds 104 bytes on some systems. */
 const MAX_SOCKET_PATH_BYTES = 100;
-/** The holder answers with its process id; it is only for the message, so do not wait long. */
+/** A holder answers at once, unless it is stopped; then it still holds. */
 const ANSWER_TIMEOUT_MS = 500;
-const ATTEMPTS = 5;
+const RETRY_DELAY_MS = 20;
+const isLockFile = (file: string): boolean => /^lock-.*\.sock$/.test(file);
 
 export interface DirectoryLock {
   /** Idempotent. */
   release(): Promise<void>;
 }
 
-/** `dir` is absolute and exists. Throws KAFKA_STORAGE_ERROR naming the directory and the process that holds it. */
+/**
+ * `dir` is absolute and exists. Throws KAFKA_STORAGE_ERROR naming the directory and the process that holds it.
+ *
+ * Everyone listens under a name of its own first and looks at the others afterwards: of two that start at once, at least one
+ * sees the other. Of those that are still trying, the first by name goes on. A name is never used twice, so that a socket
+ * nobody answers on can be removed without a race.
+ */
 export async function lockDirectory(dir: string): Promise<DirectoryLock> {
   const address = socketAddress(dir);
+  const name = `lock-${process.pid}-${randomBytes(6).toString('hex')}.sock`;
+  let holds = false;
+  let server: Server | undefined;
   try {
-    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const server = await listen(dir, address.of(LOCK_FILE));
-      if (server !== undefined) return { release: () => release(server, address) };
-      const holder = await holderOf(address.of(LOCK_FILE));
-      if (holder !== undefined) throw held(dir, holder);
-      await clearStale(dir, address);
+    server = await listen(dir, address.of(name), () => `${process.pid} ${holds ? 'holds' : 'tries'}\n`);
+    for (;;) {
+      const rivals = await rivalsOf(dir, name, address);
+      const first = rivals.find(({ state, file }) => state === 'holds' || (state === 'tries' && file < name));
+      if (first !== undefined) throw held(dir, first.process);
+      if (rivals.length === 0) break;
+      await new Promise<void>((resolve) => setTimeout(resolve, RETRY_DELAY_MS));
     }
-    throw held(dir, 'several processes that start at once');
+    holds = true;
+    const listening = server;
+    return { release: () => release(listening, address) };
   } catch (error) {
-    address.dispose();
+    if (server === undefined) address.dispose();
+    else await release(server, address);
     throw error;
   }
 }
@@ -41,16 +54,16 @@ function held(dir: string, holder: string): LogError {
   return new LogError('KAFKA_STORAGE_ERROR', message, { retriable: false });
 }
 
-/** `undefined`: the address is taken, by someone alive or by what a killed process left. */
-function listen(dir: string, path: string): Promise<Server | undefined> {
+function listen(dir: string, path: string, answer: () => string): Promise<Server> {
   return new Promise((resolve, reject) => {
     const server = createServer((socket) => {
       socket.on('error', () => socket.destroy());
-      socket.end(`${process.pid}\n`);
+      socket.end(answer());
     });
     server.unref();
     server.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EADDRINUSE') return resolve(undefined);
+      // Only where one name stands for the directory: see socketAddress.
+      if (error.code === 'EADDRINUSE') return reject(held(dir, 'another process'));
       const message = `cannot lock the data directory ${dir}: ${error.message}`;
       reject(new LogError('KAFKA_STORAGE_ERROR', message, { cause: error, retriable: false }));
     });
@@ -60,7 +73,7 @@ function listen(dir: string, path: string): Promise<Server | undefined> {
 
 function release(server: Server, address: SocketAddress): Promise<void> {
   return new Promise((resolve) => {
-    // An error here says that it is closed already.
+    if (!server.listening) return resolve();
     server.close(() => {
       address.dispose();
       resolve();
@@ -68,19 +81,40 @@ function release(server: Server, address: SocketAddress): Promise<void> {
   });
 }
 
-/** Who listens there: "process N"; `undefined` if nobody does. */
-function holderOf(path: string): Promise<string | undefined> {
+interface Rival {
+  readonly file: string;
+  readonly process: string;
+  /** One that is stopped and does not answer holds; one that hangs up without an answer is just closing. */
+  readonly state: 'holds' | 'tries' | 'leaves';
+}
+
+/** The others that are alive. Removes what killed ones left. */
+async function rivalsOf(dir: string, own: string, address: SocketAddress): Promise<Rival[]> {
+  if (address.isPipe) return [];
+  const files = readdirSync(dir).filter((file) => isLockFile(file) && file !== own);
+  const rivals = await Promise.all(files.map((file) => ask(file, address.of(file))));
+  return rivals.flatMap((rival, i) => {
+    if (rival !== undefined) return [rival];
+    rmSync(join(dir, files[i] ?? ''), { force: true });
+    return [];
+  });
+}
+
+/** `undefined`: nobody listens there any more. */
+function ask(file: string, path: string): Promise<Rival | undefined> {
   return new Promise((resolve) => {
     let answer = '';
     let connected = false;
     const socket = connect(path);
-    const settle = (): void => {
+    const settle = (silence: Rival['state']): void => {
       clearTimeout(timeout);
       socket.destroy();
-      const pid = Number.parseInt(answer, 10);
-      resolve(connected ? (Number.isNaN(pid) ? 'another process' : `process ${pid}`) : undefined);
+      const [, pid, state] = /^(\d+) (holds|tries)$/m.exec(answer) ?? [];
+      if (!connected) resolve(undefined);
+      else if (pid === undefined) resolve({ file, process: 'another process', state: silence });
+      else resolve({ file, process: `process ${pid}`, state: state === 'tries' ? 'tries' : 'holds' });
     };
-    const timeout = setTimeout(settle, ANSWER_TIMEOUT_MS);
+    const timeout = setTimeout(() => settle('holds'), ANSWER_TIMEOUT_MS);
     socket.setEncoding('utf8');
     socket.on('connect', () => {
       connected = true;
@@ -88,24 +122,9 @@ function holderOf(path: string): Promise<string | undefined> {
     socket.on('data', (text: string) => {
       answer += text;
     });
-    socket.on('error', settle);
-    socket.on('close', settle);
+    socket.on('error', () => settle('leaves'));
+    socket.on('close', () => settle('leaves'));
   });
-}
-
-/** Moves what a killed process left out of the way. Looks again after the move, since another process may have taken the lock in between. */
-async function clearStale(dir: string, address: SocketAddress): Promise<void> {
-  if (address.isPipe) return;
-  const aside = `${LOCK_FILE}.${process.pid}.${Date.now()}`;
-  try {
-    renameSync(join(dir, LOCK_FILE), join(dir, aside));
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return;
-    throw error;
-  }
-  const holder = await holderOf(address.of(aside));
-  if (holder === undefined) rmSync(join(dir, aside), { force: true });
-  else renameSync(join(dir, aside), join(dir, LOCK_FILE));
 }
 
 interface SocketAddress {
@@ -118,9 +137,9 @@ function socketAddress(dir: string): SocketAddress {
   const nothing = (): void => undefined;
   if (process.platform === 'win32') {
     const name = createHash('sha256').update(dir.toLowerCase()).digest('hex').slice(0, 32);
-    return { isPipe: true, of: (file) => `\\\\.\\pipe\\dlog-${name}-${file}`, dispose: nothing };
+    return { isPipe: true, of: () => `\\\\.\\pipe\\dlog-${name}`, dispose: nothing };
   }
-  const longest = join(dir, `${LOCK_FILE}.${2 ** 31}.${Date.now()}`);
+  const longest = join(dir, `lock-${2 ** 31}-0123456789ab.sock`);
   if (Buffer.byteLength(longest) <= MAX_SOCKET_PATH_BYTES)
     return { isPipe: false, of: (file) => join(dir, file), dispose: nothing };
   if (process.platform !== 'linux')
