@@ -71,7 +71,9 @@ describe('a client frame', () => {
     expect(messageOf('['.repeat(64) + ']'.repeat(64))).toContain('malformed');
     // Brackets in a string are text.
     expect(
-      parseClientFrame(JSON.stringify({ type: 'metadata', id: 1, topics: ['[{'.repeat(100), '\\"[['] })),
+      parseClientFrame(
+        JSON.stringify({ type: 'metadata', id: 1, topics: ['[{'.repeat(100), `\\"${'['.repeat(100)}`] }),
+      ),
     ).toMatchObject({ id: 1 });
     expect(parseClientFrame(`${' '.repeat(70_000)}{"type":"ping","id":1}`, 80_000)).toEqual({ type: 'ping', id: 1 });
   });

@@ -233,6 +233,25 @@ describe('a batch', () => {
     expect(() => decode(repeated)).toThrowError(expect.objectContaining({ code: 'CORRUPT_MESSAGE', partition: 3 }));
   });
 
+  it('whose fields and lengths contradict each other is CORRUPT_MESSAGE, whatever stands behind the record', () => {
+    const two = encodeBatch([
+      { ...(simple(1, 3)[0] as RecordToEncode), headers: [{ key: 'h', value: null }] },
+      ...simple(2),
+    ]);
+    // The first record: length, attributes, two deltas, key "k0" (3 bytes), value (1 + 3), number of headers, key length.
+    const valueLength = 61 + 4 + 3;
+    const keyLength = valueLength + 5;
+    expect([two[valueLength], two[keyLength]]).toEqual([6, 2]);
+    const withByte = (at: number, byte: number) =>
+      tampered(two, (b) => {
+        b[at] = byte;
+      });
+    expect(() => decode(withByte(keyLength, 40))).toThrowError('has a header key of 20 bytes');
+    expect(() => decode(withByte(keyLength, 1))).toThrowError('has a header key of -1 bytes');
+    // One byte less of value: its last byte, 0, then stands for "no headers", and bytes are left over.
+    expect(() => decode(withByte(valueLength, 4))).toThrowError('whose fields and length differ');
+  });
+
   it('that is compressed is not read as if it were not', () => {
     const gzipped = tampered(encodeBatch(simple(1)), (b) => {
       b[22] = 1;
