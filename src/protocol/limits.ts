@@ -21,5 +21,5 @@ export const PROTOCOL_LIMITS = {
   maxOffsetMetadataBytes: 4096,
 } as const;
 
-/** Largest header a data frame can need: see data-frame.ts. */
+/** The largest offset: beyond it a number would round, so it is an error. */
 export const MAX_SAFE_OFFSET = Number.MAX_SAFE_INTEGER;
