@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { FetchSink, Session } from '../core/session.ts';
 import { createSession } from '../core/session-impl.ts';
 import { systemClock } from '../core/system-clock.ts';
-import type { DataFrame } from '../protocol/index.ts';
+import { type DataFrame, encodeBatch, type LogError } from '../protocol/index.ts';
 import { createTestGateway, type TestGateway } from './test-gateway.ts';
 
 function open(gateway: TestGateway): Session {
@@ -122,6 +122,41 @@ describe('the test gateway', () => {
     await expect(session.request({ type: 'createTopic', name: 'once' })).rejects.toMatchObject({
       code: 'TOPIC_ALREADY_EXISTS',
     });
+    await session.close();
+  });
+
+  it('breaks as often as a test likes: every request is answered in the end, and a batch is written once or refused', async () => {
+    await using gateway = await createTestGateway({ topics: [{ name: 'orders' }] });
+    const session = open(gateway);
+    const topicId = (await session.topics.describe(['orders']))[0]?.topicId ?? '';
+    const utf8 = new TextEncoder();
+    const acknowledged: number[] = [];
+    let produced = 0;
+    for (let round = 0; round < 30; round++) {
+      const asked = Array.from({ length: 10 }, (_, i) =>
+        i % 2 === 0
+          ? session.request({ type: 'listGroups' })
+          : session.request({ type: 'metadata', topics: ['orders'] }),
+      );
+      const batches = Array.from({ length: 5 }, () => {
+        const batch = encodeBatch([{ key: null, value: utf8.encode(String(produced++)), timestamp: 1 }]);
+        return session.produce(topicId, 0, batch).then(
+          ({ baseOffset }) => acknowledged.push(baseOffset),
+          (error: LogError) => expect(error.code).toBe('NETWORK_EXCEPTION'),
+        );
+      });
+      // The drop comes at another point of the exchange in each round.
+      for (let i = 0; i < round; i++) await Promise.resolve();
+      gateway.dropConnections(round % 3 === 0 ? 4503 : undefined);
+      await Promise.all([...asked, ...batches]);
+    }
+    expect(session.reconnects).toBeGreaterThanOrEqual(10);
+    expect(acknowledged.length).toBeGreaterThan(0);
+    const { highWatermark } = gateway.log.ends({ topicId, partition: 0 }) ?? { highWatermark: Number.NaN };
+    // What was not acknowledged may have been written; nothing was written twice.
+    expect(highWatermark).toBeGreaterThanOrEqual(acknowledged.length);
+    expect(highWatermark).toBeLessThanOrEqual(produced);
+    expect(new Set(acknowledged).size).toBe(acknowledged.length);
     await session.close();
   });
 });
