@@ -1,7 +1,6 @@
 // One consumer from its making to its close: what it reads, from where, and what can be seen of it. Knows nothing of views or of the URL.
 import {
   type Client,
-  type ConnectionStatus,
   type Consumer,
   type ConsumerEvent,
   type ConsumerRecord,
@@ -17,7 +16,6 @@ import type { Start } from './url-state.ts';
 export type SeekTarget = Start | { readonly kind: 'offset'; readonly offset: number };
 
 export interface RunHandlers {
-  onStatus(status: ConnectionStatus): void;
   onEvent(event: ConsumerEvent): void;
   onRecords(records: readonly ConsumerRecord[]): void;
   /** Reading has stopped. `resume()` starts it again where that makes sense. */
@@ -43,7 +41,7 @@ export class ConsumerRun {
   /** Partitions that the reader paused one by one. */
   #held = new Set<string>();
   #allPaused: boolean;
-  #reading: AbortController | undefined;
+  #reading: { readonly stop: AbortController; readonly ended: Promise<void> } | undefined;
   #ends = new Map<string, { lag: number; endOffset: number }>();
   #positions = new Map<string, number>();
   #committed = new Map<string, number>();
@@ -73,7 +71,6 @@ export class ConsumerRun {
       maxPollRecords: 1000,
     });
     this.#subscriptions.push(
-      this.consumer.status$.subscribe((status) => handlers.onStatus(status)),
       this.consumer.events$.subscribe((event) => this.#onEvent(event)),
       this.consumer.assignment$.subscribe((partitions) => this.#onAssignment(partitions)),
       this.consumer.lag$.subscribe((lags) => {
@@ -89,7 +86,7 @@ export class ConsumerRun {
   /** Reads these topics from now on; those that stay go on where they are. */
   async subscribe(topics: readonly string[], signal: AbortSignal): Promise<void> {
     if (topics.length === 0) {
-      this.#stopReading();
+      await this.#stopReading();
       await this.consumer.unsubscribe({ signal });
       return;
     }
@@ -105,24 +102,22 @@ export class ConsumerRun {
   /** Starts reading, also after a failure. */
   resume(): void {
     if (this.#reading !== undefined || this.#closed) return;
-    const reading = new AbortController();
-    this.#reading = reading;
-    readRecords(this.consumer, this.#limiter, reading.signal, (records) => this.#handlers.onRecords(records)).then(
-      () => undefined,
-      (error: unknown) => {
-        if (this.#reading === reading) this.#reading = undefined;
-        if (!reading.signal.aborted && !this.#closed) this.#handlers.onFailure(LogError.from(error));
-      },
-    );
+    const stop = new AbortController();
+    const onRecords = (records: readonly ConsumerRecord[]): void => this.#handlers.onRecords(records);
+    const ended = readRecords(this.consumer, this.#limiter, stop.signal, onRecords).catch((error: unknown) => {
+      if (this.#reading?.stop === stop) this.#reading = undefined;
+      if (!stop.signal.aborted && !this.#closed) this.#handlers.onFailure(LogError.from(error));
+    });
+    this.#reading = { stop, ended };
   }
 
-  /** Moves every partition there. What is added later starts there too. */
-  async seekAll(start: Start): Promise<void> {
+  /** Moves every partition there. What is added later starts there too. `onMoved`: from now on records are of the new place. */
+  async seekAll(start: Start, onMoved: () => void): Promise<void> {
     this.#start = start;
-    await this.#seek(start, this.consumer.assignment());
+    await this.#move(start, this.consumer.assignment(), onMoved);
   }
-  async seek(partition: TopicPartition, target: SeekTarget): Promise<void> {
-    await this.#seek(target, [partition]);
+  async seek(partition: TopicPartition, target: SeekTarget, onMoved: () => void): Promise<void> {
+    await this.#move(target, [partition], onMoved);
   }
 
   setAllPaused(paused: boolean): void {
@@ -165,13 +160,15 @@ export class ConsumerRun {
       const about = described
         .get(partition.topic)
         ?.partitions.find((candidate) => candidate.partition === partition.partition);
-      const end = Math.max(this.#ends.get(key)?.endOffset ?? -1, about?.highWatermark ?? -1);
+      const position = this.#positions.get(key) ?? null;
+      // News of the end comes once a second; what was read meanwhile is news of it too.
+      const end = Math.max(this.#ends.get(key)?.endOffset ?? -1, about?.highWatermark ?? -1, position ?? -1);
       return {
         topic: partition.topic,
         partition: partition.partition,
         start: about?.logStart ?? null,
         end: end < 0 ? null : end,
-        position: this.#positions.get(key) ?? null,
+        position,
         lag: this.consumer.currentLag(partition),
         committed: this.#committed.get(key) ?? null,
         paused: paused.has(key),
@@ -181,14 +178,28 @@ export class ConsumerRun {
 
   async close(): Promise<void> {
     this.#closed = true;
-    this.#stopReading();
+    await this.#stopReading();
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
     await this.consumer.close({ timeoutMs: 2000 });
   }
 
-  #stopReading(): void {
-    this.#reading?.abort();
+  /** Resolves once what was taken has been handed on. */
+  async #stopReading(): Promise<void> {
+    const reading = this.#reading;
     this.#reading = undefined;
+    reading?.stop.abort();
+    await reading?.ended;
+  }
+
+  /** What was already taken is shown before the seek, and nothing of the old place after it. */
+  async #move(target: SeekTarget, partitions: readonly TopicPartition[], onMoved: () => void): Promise<void> {
+    await this.#stopReading();
+    try {
+      await this.#seek(target, partitions);
+      onMoved();
+    } finally {
+      this.resume();
+    }
   }
 
   async #seek(target: SeekTarget, partitions: readonly TopicPartition[]): Promise<void> {
@@ -214,7 +225,6 @@ export class ConsumerRun {
         for (const partition of partitions) this.consumer.seek(partition, target.offset);
         break;
     }
-    this.resume();
   }
 
   #onAssignment(partitions: readonly TopicPartition[]): void {

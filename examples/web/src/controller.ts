@@ -1,5 +1,6 @@
 // Brings what is read into line with what was chosen, and carries out what the page is asked to do. Knows nothing of elements.
 import {
+  type Admin,
   Client,
   type ClientConfig,
   type ConnectionStatus,
@@ -41,6 +42,8 @@ export class Controller {
   /** Called after rows came or went. */
   #onRows: () => void = () => undefined;
   #client: Client;
+  #statuses: { unsubscribe(): void };
+  #admin: Admin | undefined;
   #producer: Producer | undefined;
   #run: ConsumerRun | undefined;
   #subscribed: string | undefined;
@@ -54,6 +57,7 @@ export class Controller {
     this.#limiter = new RateLimiter(store.get().rate, performance.now());
     this.notices = new Notices(store);
     this.#client = new Client(config);
+    this.#statuses = this.#watchStatus();
   }
 
   onRows(listener: () => void): void {
@@ -82,14 +86,14 @@ export class Controller {
   /** Moves everything there; the table starts anew. */
   async startFrom(start: Start): Promise<void> {
     this.#store.set({ start, failure: null });
-    this.continuity.expectAny();
-    this.clearRows();
-    await this.#run?.seekAll(start);
+    await this.#run?.seekAll(start, () => {
+      this.continuity.expectAny();
+      this.clearRows();
+    });
   }
   async seek(partition: TopicPartition, target: SeekTarget): Promise<void> {
     this.#store.set({ failure: null });
-    this.continuity.expectAny(partition.topic, partition.partition);
-    await this.#run?.seek(partition, target);
+    await this.#run?.seek(partition, target, () => this.continuity.expectAny(partition.topic, partition.partition));
     void this.#sample();
   }
 
@@ -128,12 +132,8 @@ export class Controller {
     return written;
   }
   async createTopic(name: string, partitions: number): Promise<void> {
-    const admin = this.#client.admin();
-    try {
-      await admin.createTopic({ name, partitions });
-    } finally {
-      await admin.close();
-    }
+    this.#admin ??= this.#client.admin();
+    await this.#admin.createTopic({ name, partitions });
     await this.refreshTopics();
   }
 
@@ -144,23 +144,27 @@ export class Controller {
     await this.#working;
     await this.#endRun();
     await this.#client.close().catch((error: unknown) => this.notices.add('warning', LogError.from(error).message));
+    this.#statuses.unsubscribe();
     this.#client = new Client(this.#config);
+    this.#statuses = this.#watchStatus();
+    this.#admin = undefined;
     this.#producer = undefined;
     this.#reconcile();
   }
 
   /** Asks which topics there are. While the gateway is away it keeps what it knew. */
   async refreshTopics(): Promise<void> {
-    const run = this.#run;
-    if (run === undefined) return;
+    const client = this.#client;
     let topics: TopicDescription[];
     try {
-      topics = await run.consumer.listTopics({ timeoutMs: 10_000 });
+      this.#admin ??= client.admin();
+      topics = await this.#admin.listTopics({ timeoutMs: 10_000 });
     } catch (error) {
       // The status pill says that the gateway is away; asking again is all there is to do.
       if (error instanceof LogError) return;
       throw error;
     }
+    if (client !== this.#client) return;
     const visible = topics.filter((topic) => !topic.internal).sort((a, b) => (a.name < b.name ? -1 : 1));
     this.#store.set({ known: visible });
     this.#reconcile();
@@ -193,7 +197,6 @@ export class Controller {
         this.#client,
         { group, start, paused, limiter: this.#limiter },
         {
-          onStatus: (status) => this.#onStatus(status),
           onEvent: (event) => this.#onEvent(event),
           onRecords: (records) => this.#onRecords(records),
           onFailure: (error) => this.#onFailure(error),
@@ -230,6 +233,10 @@ export class Controller {
       this.continuity.count(record.topic, record.partition, record.offset, bytes);
     }
     this.#onRows();
+  }
+
+  #watchStatus(): { unsubscribe(): void } {
+    return this.#client.status$.subscribe((status) => this.#onStatus(status));
   }
 
   #onStatus(status: ConnectionStatus): void {

@@ -1,9 +1,9 @@
 // Puts the page together: the state from the URL, the controller that reads, the views that show, and the keys that reach them all.
 import './styles/tokens.css';
-import './styles/layout.css';
 import './styles/controls.css';
 import './styles/records.css';
 import './styles/panels.css';
+import './styles/layout.css';
 import { initialState } from './app-state.ts';
 import { Controller } from './controller.ts';
 import { h, isTyping } from './dom.ts';

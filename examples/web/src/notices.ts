@@ -44,6 +44,7 @@ export class Notices {
         break;
       }
       case 'rebalance': {
+        if (this.#store.get().group === null) break;
         const { assigned, revoked, lost } = event;
         const parts = [
           assigned.length > 0 ? `${plural(assigned.length, 'partition')} came` : '',

@@ -163,7 +163,11 @@ export class LineChart {
             space: 70,
             gap: 2,
             values: (_, splits) =>
-              splits.map((at) => (at > this.#now - 9 ? '' : new Date(at * 1000).toTimeString().slice(0, 8))),
+              splits.map((at) =>
+                at > this.#now - 9 || at < this.#now - WINDOW_SECONDS + 9
+                  ? ''
+                  : new Date(at * 1000).toTimeString().slice(0, 8),
+              ),
           },
           {
             ...axis,

@@ -78,11 +78,12 @@ export function createRecords(
   );
   const clear = h('button', { type: 'button', class: 'button quiet', onclick: () => controller.clearRows() }, 'Clear');
 
+  const jumpLabel = h('span', {}, 'Jump to live');
   const jump = h(
     'button',
     { type: 'button', class: 'button primary jump', 'data-testid': 'jump-to-live', onclick: () => jumpToLive() },
     icon('down'),
-    'Jump to live',
+    jumpLabel,
   );
   const behind = h('span', { class: 'behind' });
   const jumpToLive = (): void => {
@@ -102,9 +103,10 @@ export function createRecords(
     setText(between, filtered ? (state.pending > 0 ? ' found so far in ' : ' found in ') : ' of ');
     matched.hidden = !filtered;
     between.hidden = !filtered;
-    jump.classList.toggle('visible', !state.following);
-    const news = state.behind > 0 ? `${formatCount(state.behind)} new` : 'Standing still';
-    setText(behind, state.following ? 'Following the live end' : news);
+    // One button, two states, one width: nothing beside it moves.
+    jump.disabled = state.following;
+    setText(jumpLabel, state.following ? 'Following live' : 'Jump to live');
+    setText(behind, state.behind > 0 ? `${formatCount(state.behind)} new` : '');
     showEmpty(state.shown === 0, filtered);
   };
   const showEmpty = (none: boolean, filtered: boolean): void => {
