@@ -42,7 +42,7 @@ describe('parseConfig', () => {
   });
   it('never repeats a token', () => {
     expect(messageOf(() => parse({ token: 12345 }))).toBe(
-      'Client: token must be a string or a function that returns one, got a number',
+      'Client: token must be a string of 1 to 16,384 characters or a function that returns one, got a number',
     );
   });
   it('checks functions and instances for their kind and passes them on as they are', () => {

@@ -87,7 +87,7 @@ export const clientConfigShape = {
   bootstrapServers: z.optional(servers),
   clientId: z._default(label(255), 'distributedlog'),
   token: z.optional(
-    instance<TokenSource>('a string or a function that returns one', (value) =>
+    instance<TokenSource>('a string of 1 to 16,384 characters or a function that returns one', (value) =>
       typeof value === 'string' ? value.length > 0 && value.length <= 16_384 : isFunction(value),
     ),
   ),

@@ -32,7 +32,7 @@ export function withConnection(command: Command): Command {
     .option(
       '--bootstrap <url>',
       'the gateway: host:port, ws://… or wss://…; several with commas (or set DLOG_BOOTSTRAP)',
-      process.env.DLOG_BOOTSTRAP ?? 'localhost:9192',
+      process.env.DLOG_BOOTSTRAP || 'localhost:9192',
     )
     .option('--token <token>', 'to authenticate with; DLOG_TOKEN keeps it out of the process list')
     .option('--timeout <seconds>', 'give up when the gateway cannot be reached for this long; 0: never', seconds, 30);
@@ -55,7 +55,8 @@ export async function withClient<T>(
   const client = new Client({
     bootstrapServers: options.bootstrap,
     clientId: 'dlog',
-    token: options.token ?? process.env.DLOG_TOKEN,
+    // A variable that is set to nothing is as good as not set.
+    token: options.token ?? (process.env.DLOG_TOKEN || undefined),
     requestTimeoutMs: Math.max(1, timeoutMs(options)),
   });
   let complained = false;

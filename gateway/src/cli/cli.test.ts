@@ -1,0 +1,273 @@
+// The real command line against a real gateway, each in a process of its own. Reads the build: `npm run build` comes first.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const bin = fileURLToPath(new URL('../../bin/dlog.js', import.meta.url));
+let dir = '';
+let gateway: ChildProcess;
+let url = '';
+const running = new Set<ChildProcess>();
+
+function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
+  const child = spawn(process.execPath, [bin, ...args], {
+    env: { ...process.env, DLOG_BOOTSTRAP: url, DLOG_TOKEN: '', ...env },
+  });
+  running.add(child);
+  child.on('exit', () => running.delete(child));
+  return child;
+}
+function collect(stream: NodeJS.ReadableStream | null): { text: string; until(pattern: RegExp): Promise<void> } {
+  const listeners = new Set<() => void>();
+  const collected = {
+    text: '',
+    until: (pattern: RegExp) =>
+      new Promise<void>((resolve) => {
+        const look = () => {
+          if (!pattern.test(collected.text)) return;
+          listeners.delete(look);
+          resolve();
+        };
+        listeners.add(look);
+        look();
+      }),
+  };
+  stream?.setEncoding?.('utf8');
+  stream?.on('data', (chunk) => {
+    collected.text += String(chunk);
+    for (const look of [...listeners]) look();
+  });
+  return collected;
+}
+const exitOf = (child: ChildProcess) =>
+  new Promise<number | null>((resolve) => {
+    child.on('close', (code) => resolve(code));
+  });
+
+async function dlog(args: readonly string[], input: string | Buffer = '', env?: NodeJS.ProcessEnv) {
+  const child = start(args, env);
+  const [stdout, stderr] = [collect(child.stdout), collect(child.stderr)];
+  child.stdin?.on('error', () => undefined);
+  child.stdin?.end(input);
+  const code = await exitOf(child);
+  return { code, stdout: stdout.text, stderr: stderr.text };
+}
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'dlog-cli-'));
+  gateway = start(['gateway', '--data', dir, '--port', '0', '--no-auto-create', '--log-level', 'error']);
+  const stdout = collect(gateway.stdout);
+  const stderr = collect(gateway.stderr);
+  await Promise.race([
+    stdout.until(/ws:\/\/\S+?,/),
+    exitOf(gateway).then((code) => Promise.reject(new Error(`the gateway ended with ${code}: ${stderr.text}`))),
+  ]);
+  url = /ws:\/\/[^\s,]+/.exec(stdout.text)?.[0] ?? '';
+});
+afterAll(async () => {
+  const ended = [...running].map(exitOf);
+  for (const child of running) child.kill('SIGKILL');
+  await Promise.all(ended);
+  await rm(dir, { recursive: true, force: true });
+});
+
+describe('dlog topics', () => {
+  it('creates, lists, describes and deletes', async () => {
+    expect(await dlog(['topics', 'create', 'life', '--partitions', '2'])).toMatchObject({ code: 0, stderr: '' });
+    expect((await dlog(['topics'])).stdout).toMatch(/NAME +PARTITIONS +RECORDS\n(.*\n)*life +2 +0\n/);
+    const listed: { name: string }[] = JSON.parse((await dlog(['topics', 'list', '--json'])).stdout);
+    expect(listed.map(({ name }) => name)).toContain('life');
+    expect((await dlog(['topics', 'describe', 'life'])).stdout).toMatch(
+      /PARTITION +START +END +LEADER EPOCH\n +0 +0 +0 /,
+    );
+    expect(await dlog(['topics', 'create', 'life', '--if-not-exists'])).toMatchObject({ code: 0 });
+    expect(await dlog(['topics', 'delete', 'life'])).toMatchObject({ code: 0, stdout: 'deleted life\n' });
+    expect(await dlog(['topics', 'delete', 'life', '--if-exists'])).toMatchObject({ code: 0 });
+  });
+  it('fails in one line with a hint and exit code 1', async () => {
+    const { code, stderr } = await dlog(['topics', 'delete', 'nowhere']);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^dlog topics delete: .*nowhere.* \("dlog topics list" shows .*\)\n$/);
+  });
+});
+
+describe('dlog produce and dlog consume', () => {
+  it('carry lines through a topic', async () => {
+    await dlog(['topics', 'create', 'lines']);
+    const produced = await dlog(['produce', 'lines'], 'a\n\nünï\nlast');
+    expect(produced).toMatchObject({ code: 0, stdout: '' });
+    expect(produced.stderr).toMatch(/^dlog produce: 4 records \(\d+ bytes\) to lines in \d+\.\d s\n$/);
+    expect(await dlog(['consume', 'lines'])).toEqual({ code: 0, stdout: 'a\n\nünï\nlast\n', stderr: '' });
+    expect((await dlog(['consume', 'lines', '--from', '2', '--max', '1'])).stdout).toBe('ünï\n');
+    expect((await dlog(['consume', 'lines', '--from', '-1'])).stdout).toBe('last\n');
+    expect((await dlog(['consume', 'lines', '--from', '1h'])).stdout).toBe('a\n\nünï\nlast\n');
+    expect((await dlog(['consume', 'lines', '--from', 'latest'])).stdout).toBe('');
+  });
+  it('carry keys, headers and partitions, and print them as they are asked to', async () => {
+    await dlog(['topics', 'create', 'keyed', '--partitions', '4']);
+    const args = [
+      'produce',
+      'keyed',
+      '--key-separator',
+      '::',
+      '--header',
+      'h=1',
+      '--partition',
+      '3',
+      '--json',
+      '--quiet',
+    ];
+    const produced = await dlog(args, 'k1::v::1\nk2::\n');
+    expect(produced).toMatchObject({ code: 0, stderr: '' });
+    expect(JSON.parse(produced.stdout)).toMatchObject({
+      topic: 'keyed',
+      records: 2,
+      partitions: [{ partition: 3, first: 0, last: 1, records: 2 }],
+    });
+    const format = ['consume', 'keyed', '--format', '%t/%p/%o %k=%v %h\\n'];
+    expect((await dlog(format)).stdout).toBe('keyed/3/0 k1=v::1 h=1\nkeyed/3/1 k2= h=1\n');
+    const json = (await dlog(['consume', 'keyed', '--json', '--max', '1'])).stdout;
+    expect(JSON.parse(json)).toMatchObject({ key: 'k1', value: 'v::1', headers: [{ key: 'h', value: '1' }] });
+  });
+  it('carry bytes that are not UTF-8', async () => {
+    await dlog(['topics', 'create', 'binary']);
+    await dlog(['produce', 'binary', '--compression', 'gzip'], Buffer.of(0xff, 0x00, 0x0a));
+    expect(JSON.parse((await dlog(['consume', 'binary', '--json'])).stdout)).toMatchObject({
+      value: '/wA=',
+      valueEncoding: 'base64',
+    });
+  });
+  it('carry many records, however slowly they are read', async () => {
+    await dlog(['topics', 'create', 'many', '--partitions', '2']);
+    const input = Array.from({ length: 100_000 }, (_, i) => `${i}`.padEnd(100, '.')).join('\n');
+    expect(await dlog(['produce', 'many', '--quiet'], input)).toMatchObject({ code: 0, stderr: '' });
+    const { code, stdout } = await dlog(['consume', 'many']);
+    expect(code).toBe(0);
+    expect(stdout.split('\n').sort()).toEqual([...input.split('\n'), ''].sort());
+  });
+  it('follow a topic as it grows, and end in order on Ctrl-C', async () => {
+    await dlog(['topics', 'create', 'live']);
+    const consumer = start(['consume', 'live', '--follow', '--from', 'earliest']);
+    const stdout = collect(consumer.stdout);
+    const producer = start(['produce', 'live', '--quiet']);
+    producer.stdin?.write('one\n');
+    await stdout.until(/one\n/);
+    producer.stdin?.write('two\nthree');
+    await stdout.until(/two\n/);
+    const ended = [exitOf(consumer), exitOf(producer)];
+    consumer.kill('SIGINT');
+    producer.kill('SIGINT');
+    expect(await Promise.all(ended)).toEqual([0, 0]);
+    expect(stdout.text).toBe('one\ntwo\n');
+  });
+  it('go on in a group where it has left off', async () => {
+    await dlog(['topics', 'create', 'shared']);
+    await dlog(['produce', 'shared'], '1\n2\n3\n4\n');
+    expect((await dlog(['consume', 'shared', '--group', 'g', '--max', '2'])).stdout).toBe('1\n2\n');
+    expect((await dlog(['consume', 'shared', '--group', 'g'])).stdout).toBe('3\n4\n');
+    expect((await dlog(['consume', 'shared', '--group', 'g'])).stdout).toBe('');
+    expect((await dlog(['groups'])).stdout).toMatch(/g +Empty +0\n/);
+    expect((await dlog(['groups', 'describe', 'g'])).stdout).toMatch(/shared +0 +4 +4 +0 +-\n/);
+    expect(JSON.parse((await dlog(['groups', 'describe', 'g', '--json'])).stdout)).toMatchObject({
+      offsets: [{ topic: 'shared', committed: 4, lag: 0 }],
+    });
+  });
+  it('commit what was printed when Ctrl-C ends them', async () => {
+    await dlog(['topics', 'create', 'stopped']);
+    await dlog(['produce', 'stopped'], '1\n2\n');
+    const consumer = start(['consume', 'stopped', '--group', 'h', '--follow', '--from', 'earliest']);
+    const stdout = collect(consumer.stdout);
+    await stdout.until(/1\n2\n/);
+    const ended = exitOf(consumer);
+    consumer.kill('SIGINT');
+    expect(await ended).toBe(0);
+    await dlog(['produce', 'stopped'], '3\n');
+    expect((await dlog(['consume', 'stopped', '--group', 'h'])).stdout).toBe('3\n');
+  });
+  it('end quietly when their reader goes away', async () => {
+    await dlog(['topics', 'create', 'pipe']);
+    await dlog(['produce', 'pipe', '--quiet'], 'x'.repeat(999).concat('\n').repeat(2_000));
+    const consumer = start(['consume', 'pipe', '--follow', '--from', 'earliest']);
+    const stderr = collect(consumer.stderr);
+    const ended = exitOf(consumer);
+    consumer.stdout?.once('data', () => consumer.stdout?.destroy());
+    expect(await ended).toBe(0);
+    expect(stderr.text).toBe('');
+  });
+  it('name the line that failed', async () => {
+    await dlog(['topics', 'create', 'strict']);
+    const noKey = await dlog(['produce', 'strict', '--key-separator', ':', '--quiet'], 'a:1\nb\n');
+    expect(noKey).toMatchObject({
+      code: 2,
+      stderr: 'dlog produce: line 2 has no key: the separator ":" is not in it\n',
+    });
+    const noPartition = await dlog(['produce', 'strict', '--partition', '9', '--quiet'], 'a\n');
+    expect(noPartition.code).toBe(1);
+    expect(noPartition.stderr).toMatch(/^dlog produce: line 1: .*has no partition 9; it has 1/);
+  });
+  it('fail on a topic that there is not', async () => {
+    const { code, stderr } = await dlog(['consume', 'nowhere']);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^dlog consume: .*nowhere.*topics list/);
+  });
+});
+
+describe('dlog', () => {
+  it.each([
+    ['topics'],
+    ['topics list'],
+    ['topics create'],
+    ['topics delete'],
+    ['topics describe'],
+    ['produce'],
+    ['consume'],
+    ['groups'],
+    ['groups list'],
+    ['groups describe'],
+  ])('explains %s with examples', async (command) => {
+    const { code, stdout } = await dlog([...command.split(' '), '--help']);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/Usage: dlog /);
+    expect(stdout).toMatch(/Examples:\n {2}\S/);
+  });
+  it('tells wrong usage in one line with exit code 2', async () => {
+    const wrong = async (...args: string[]) => {
+      const { code, stderr, stdout } = await dlog(args);
+      expect({ code, stdout, lines: stderr.trimEnd().split('\n').length }).toEqual({ code: 2, stdout: '', lines: 1 });
+      return stderr;
+    };
+    expect(await wrong('consume', 't', '--folow')).toMatch(
+      /^dlog consume: unknown option '--folow' \(Did you mean --follow\?\)/,
+    );
+    expect(await wrong('consume')).toMatch(/^dlog consume: missing required argument 'topics'/);
+    expect(await wrong('consume', 't', '--from', 'soon')).toMatch(/must be earliest, latest, an offset/);
+    expect(await wrong('consume', 't', '--max', '0')).toMatch(/whole number of at least 1/);
+    expect(await wrong('consume', 't', '--json', '--format', '%v')).toMatch(/exclude each other/);
+    expect(await wrong('consume', 't', '--format', '%y')).toMatch(/unknown field %y/);
+    expect(await wrong('konsume')).toMatch(/^dlog: unknown command 'konsume' \(Did you mean consume\?\)/);
+    expect(await wrong('topics', 'create', 'a/b')).toMatch(/a-z A-Z 0-9/);
+    expect(await wrong('topics', '--bootstrap', 'http://x')).toMatch(/bootstrapServers: .*wss:/);
+  });
+  it('says that it retries a gateway that is not there, and gives up after --timeout', async () => {
+    const { code, stderr } = await dlog(['topics', '--bootstrap', 'localhost:9', '--timeout', '0.6']);
+    expect(code).toBe(1);
+    const lines = stderr.trimEnd().split('\n');
+    expect(lines[0]).toMatch(/^dlog topics list: .*; retrying$/);
+    expect(lines[1]).toMatch(/^dlog topics list: .*within 600 ms.*\(is the gateway running\?.*dlog gateway/);
+    expect(lines).toHaveLength(2);
+  });
+  it('stops retrying on Ctrl-C', async () => {
+    const child = start(['consume', 't', '--bootstrap', 'localhost:9', '--timeout', '0']);
+    const stderr = collect(child.stderr);
+    await stderr.until(/retrying/);
+    const ended = exitOf(child);
+    child.kill('SIGINT');
+    expect(await ended).toBe(0);
+  });
+  it('prints its version', async () => {
+    expect((await dlog(['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+});
