@@ -9,6 +9,7 @@ import { checkStore } from './store-check.ts';
 
 /** There while no process has the store open, and the last one that had closed it. */
 const CLEAN_MARKER = 'clean-shutdown';
+const MIN_FREE_BYTES = 1024 * 1024;
 
 export interface DataDirectory {
   readonly path: string;
@@ -31,6 +32,7 @@ export async function openDataDirectory(dir: string): Promise<DataDirectory> {
   const lock = await lockDirectory(path);
   const marker = join(path, CLEAN_MARKER);
   try {
+    await assertRoom(path);
     const wasUnclean = existsSync(join(path, STORE_FILE)) && !existsSync(marker);
     await checkStore(path, { thorough: wasUnclean });
     rmSync(marker, { force: true });
@@ -38,10 +40,7 @@ export async function openDataDirectory(dir: string): Promise<DataDirectory> {
     return {
       path,
       wasUnclean,
-      async freeBytes() {
-        const { bavail, bsize } = await statfs(path);
-        return bavail * bsize;
-      },
+      freeBytes: () => freeBytes(path),
       async release(clean) {
         try {
           if (clean) markClean(path, marker);
@@ -54,6 +53,19 @@ export async function openDataDirectory(dir: string): Promise<DataDirectory> {
     await lock.release();
     throw error instanceof LogError ? error : cannotUse(path, error);
   }
+}
+
+async function freeBytes(path: string): Promise<number> {
+  const { bavail, bsize } = await statfs(path);
+  return bavail * bsize;
+}
+
+/** The store maps its files into memory, and a mapped page for which there is no room ends the process. */
+async function assertRoom(path: string): Promise<void> {
+  const free = await freeBytes(path);
+  if (free >= MIN_FREE_BYTES) return;
+  const message = `disk full: ${free} bytes are free for the log in ${path}; at least ${MIN_FREE_BYTES} are needed to open it`;
+  throw new LogError('KAFKA_STORAGE_ERROR', message, { retriable: false });
 }
 
 /** Best effort: on a full disk the marker may not fit, and then the next start merely checks more. */

@@ -122,7 +122,13 @@ function ask(file: string, path: string): Promise<Rival | undefined> {
     socket.on('data', (text: string) => {
       answer += text;
     });
-    socket.on('error', () => settle('leaves'));
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      // Anything else than "nobody listens" says that someone may: no right to connect, a full backlog.
+      const nobody = error.code === 'ECONNREFUSED' || error.code === 'ENOENT';
+      const silence = connected || nobody ? 'leaves' : 'holds';
+      connected ||= !nobody;
+      settle(silence);
+    });
     socket.on('close', () => settle('leaves'));
   });
 }

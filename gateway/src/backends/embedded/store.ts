@@ -75,6 +75,8 @@ export function openStore(dir: string): Store {
       noSubdir: false,
       // A resolved write is then on disk. With overlapping syncs it is merely visible, and a power cut takes it back.
       overlappingSync: false,
+      // Its batches make promises of their own that nobody holds: a failed commit would end the process.
+      eventTurnBatching: false,
       encoding: 'binary',
       keyEncoding: 'binary',
       maxDbs: Object.keys(TABLES).length + 2,
@@ -116,12 +118,13 @@ export function openStore(dir: string): Store {
         ({ key, value }) => ({ key: copyOfKey(key), value: Buffer.from(value) }),
       ),
     async commit(mutations) {
-      // Writes of one event turn are one transaction: no await between them.
-      let written: Promise<boolean> | undefined;
-      for (const { table: name, key, value } of mutations)
-        written = value === undefined ? table(name).remove(key) : table(name).put(key, value);
       try {
-        await written;
+        await root.batch(() => {
+          for (const { table: name, key, value } of mutations) {
+            if (value === undefined) table(name).remove(key);
+            else table(name).put(key, value);
+          }
+        });
       } catch (error) {
         throw await commitFailure(error);
       }

@@ -157,7 +157,7 @@ export class Writer {
       for (const participant of transaction.participants.values()) participant.prepare(transaction);
       if (transaction.mutations.length > 0) await this.options.store.commit(transaction.mutations);
     } catch (error) {
-      const failure = this.fail(error);
+      const failure = await this.fail(error);
       for (const { request } of staged) request.fail(failure);
       return;
     }
@@ -171,20 +171,21 @@ export class Writer {
   }
 
   /** From here on the log only reads, until a probe succeeds. */
-  private fail(cause: unknown): LogError {
-    const failure = storageError(this.options.dir, cause);
+  private async fail(cause: unknown): Promise<LogError> {
+    const freeBytes = await this.options.freeDiskBytes();
+    const failure = storageError(this.options.dir, cause, freeBytes);
     this.failure = failure;
     const refused = this.queue.filter((request) => !request.frees);
     this.queue = this.queue.filter((request) => request.frees);
     this.queuedBytes = this.queue.reduce((sum, request) => sum + request.bytes, 0);
     for (const request of refused) request.fail(failure);
-    if (this.stopProbing === undefined && !this.closed) void this.probe();
+    if (this.stopProbing === undefined && !this.closed) this.probe(freeBytes);
     return failure;
   }
 
-  private async probe(): Promise<void> {
+  private probe(freeBytes: number): void {
     const { clock, freeDiskBytes, store } = this.options;
-    let freeBefore = await freeDiskBytes();
+    let freeBefore = freeBytes;
     let lastTried = clock.now();
     const look = async (): Promise<void> => {
       const free = await freeDiskBytes();
@@ -201,7 +202,7 @@ export class Writer {
               this.failure = undefined;
             },
             (error: unknown) => {
-              this.failure = storageError(this.options.dir, error);
+              this.failure = storageError(this.options.dir, error, free);
             },
           );
         await this.running;
@@ -220,10 +221,14 @@ export class Writer {
 /** ENOSPC, EDQUOT, EFBIG and MDB_MAP_FULL: there is no room. */
 const NO_ROOM = /no space left|quota|file too large|MDB_MAP_FULL/i;
 
-function storageError(dir: string, cause: unknown): LogError {
+/** A write that fits only in part is an input/output error to lmdb: then the disk itself says why. */
+const FULL_BELOW_BYTES = 1024 * 1024;
+
+function storageError(dir: string, cause: unknown, freeBytes: number): LogError {
   const reason = cause instanceof Error ? cause.message : String(cause);
-  const message = NO_ROOM.test(reason)
-    ? `disk full: no space left for the log in ${dir}; it can be read, and writes resume when there is space`
-    : `the log in ${dir} cannot write (${reason}); it can be read, and writes are tried again`;
+  const message =
+    NO_ROOM.test(reason) || freeBytes < FULL_BELOW_BYTES
+      ? `disk full: no space left for the log in ${dir}; it can be read, and writes resume when there is space`
+      : `the log in ${dir} cannot write (${reason}); it can be read, and writes are tried again`;
   return new LogError('KAFKA_STORAGE_ERROR', message, { cause });
 }
