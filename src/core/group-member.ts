@@ -41,11 +41,14 @@ export function reconcile(
 ): { readonly revoked: AssignedPartition[]; readonly added: AssignedPartition[] } {
   const wanted = new Map<string, AssignedPartition>();
   for (const { topic, topicId, partitions } of target) {
-    for (const partition of partitions) wanted.set(`${topicId}:${partition}`, { topic, topicId, partition });
+    for (const partition of partitions) {
+      const one = { topic, topicId, partition };
+      wanted.set(keyOf(one), one);
+    }
   }
   const revoked: AssignedPartition[] = [];
   for (const partition of owned) {
-    if (!wanted.delete(`${partition.topicId}:${partition.partition}`)) revoked.push(partition);
+    if (!wanted.delete(keyOf(partition))) revoked.push(partition);
   }
   return { revoked, added: [...wanted.values()] };
 }
@@ -61,7 +64,10 @@ export class GroupMember {
   #memberEpoch = 0;
   #heartbeatIntervalMs = 3_000;
   #target: Assignment | undefined;
+  /** The newest assignment, or what has changed since, has not been looked at. */
+  #stale = false;
   #following: Promise<void> | undefined;
+  readonly #revoking = new Set<string>();
   #abort = new AbortController();
   /** Resolved when the member is in; replaced when it is out again. */
   #inWaiters: (() => void)[] = [];
@@ -93,10 +99,10 @@ export class GroupMember {
   async subscribe(topics: readonly string[]): Promise<void> {
     this.#topics = [...topics];
     await this.#join();
-    await this.#following;
+    await this.settled();
   }
 
-  /** Assignments have all been followed, listeners included. */
+  /** All that was assigned has been taken on, listeners included; what was taken away may still be in hand. */
   async settled(): Promise<void> {
     while (this.#following !== undefined) await this.#following;
   }
@@ -149,6 +155,7 @@ export class GroupMember {
     this.#memberId = undefined;
     this.#memberEpoch = 0;
     this.#target = undefined;
+    this.#stale = false;
     this.#abort.abort();
     this.#abort = new AbortController();
     this.#enter();
@@ -213,25 +220,55 @@ export class GroupMember {
   #follow(assignment: Assignment): void {
     this.#memberEpoch = assignment.memberEpoch;
     this.#target = assignment;
+    this.#changed();
+  }
+  #changed(): void {
+    this.#stale = true;
     this.#following ??= this.#reconcile().finally(() => {
       this.#following = undefined;
+      if (this.#stale && this.#target !== undefined && this.#phase === 'in') this.#changed();
     });
   }
-  /** One assignment after the other, the newest at each turn. */
+  /**
+   * Towards the newest assignment. What is added is taken on at once; what is taken away goes when the application is done with
+   * it, and nothing waits for that: it may take until its next poll.
+   */
   async #reconcile(): Promise<void> {
-    for (let target = this.#target; target !== undefined; target = this.#target) {
-      this.#target = undefined;
-      this.#host.recognise(target.partitions);
-      const { revoked } = reconcile(this.#host.owned(), target.partitions);
-      if (revoked.length > 0) await this.#host.revoke(revoked);
-      if (this.#phase !== 'in') return;
-      this.#host.channel.send({
-        type: 'owned',
-        memberEpoch: target.memberEpoch,
-        partitions: target.partitions.map(({ topicId, partitions }) => ({ topicId, partitions: [...partitions] })),
-      });
-      const { added } = reconcile(this.#host.owned(), target.partitions);
+    while (this.#stale && this.#target !== undefined && this.#phase === 'in') {
+      this.#stale = false;
+      const target = this.#target.partitions;
+      this.#host.recognise(target);
+      const { revoked, added } = reconcile(this.#host.owned(), target);
+      const going = revoked.filter((partition) => !this.#revoking.has(keyOf(partition)));
+      if (going.length > 0) void this.#revoke(going);
       if (added.length > 0) await this.#host.assign(added);
+      this.#tellOwned();
     }
   }
+  async #revoke(partitions: readonly AssignedPartition[]): Promise<void> {
+    for (const partition of partitions) this.#revoking.add(keyOf(partition));
+    await this.#host.revoke(partitions);
+    for (const partition of partitions) this.#revoking.delete(keyOf(partition));
+    if (this.#phase !== 'in') return;
+    // It may have been given back meanwhile.
+    this.#changed();
+  }
+  #tellOwned(): void {
+    if (this.#phase !== 'in') return;
+    const byTopic = new Map<string, number[]>();
+    for (const { topicId, partition } of this.#host.owned()) {
+      const partitions = byTopic.get(topicId);
+      if (partitions === undefined) byTopic.set(topicId, [partition]);
+      else partitions.push(partition);
+    }
+    this.#host.channel.send({
+      type: 'owned',
+      memberEpoch: this.#memberEpoch,
+      partitions: [...byTopic].map(([topicId, partitions]) => ({ topicId, partitions })),
+    });
+  }
+}
+
+function keyOf({ topicId, partition }: AssignedPartition): string {
+  return `${topicId}:${partition}`;
 }

@@ -177,7 +177,8 @@ export class Subscription<K, V> {
     const deadline = session.clock.now() + 2 * member.heartbeatIntervalMs;
     const step = Math.max(1, Math.min(50, member.heartbeatIntervalMs / 4));
     await member.settled();
-    while (fetcher.partitions.size === 0 && names.length > 0 && session.clock.now() < deadline && !signal.aborted) {
+    const mine = () => [...fetcher.partitions.values()].filter(({ topic }) => names.includes(topic));
+    while (mine().length === 0 && names.length > 0 && session.clock.now() < deadline && !signal.aborted) {
       await pause(session.clock, step);
       await member.settled();
     }
