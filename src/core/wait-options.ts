@@ -58,6 +58,8 @@ export function waitFor<T>(call: string, work: Promise<T>, clock: Clock, options
     }
     if (signal !== undefined) {
       const onAbort = () => settle(() => reject(new LogError('ABORTED', `${call}: aborted`, { cause: signal.reason })));
+      // It may have fired between the check of the options and now.
+      if (signal.aborted) onAbort();
       signal.addEventListener('abort', onAbort, { once: true });
       stops.push(() => signal.removeEventListener('abort', onAbort));
     }
