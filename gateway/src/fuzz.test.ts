@@ -26,14 +26,14 @@ describe('the gateway under random and mutated frames', () => {
     [20_000, 'embedded', temporaryLog],
   ])(
     `goes on serving others and fails at nothing: %i frames, log %s, seed ${SEED}`,
-    { timeout: 40_000 },
+    { timeout: 60_000 },
     async (frames, _, openLog) => {
       console.info(`fuzz seed ${SEED}; FUZZ_SEED=… runs another`);
       const log = await openLog();
       const { topicId } = await log.createTopic({ name: 'target', partitions: 2 });
       const { gateway, logged } = await openGateway({
         log,
-        // High enough for frames to get past the gates: the gates have tests of their own, and one attacker meets them here.
+        // High enough for frames to get past the gates: the gates have tests of their own.
         limits: { maxMalformedFrames: 300, requestsPerSecond: 5_000, requestBurst: 5_000, helloTimeoutMs: 2_000 },
       });
       const startedAt = Date.now();

@@ -1,5 +1,6 @@
+import { once } from 'node:events';
 import { connect } from 'node:net';
-import { type ClientFrame, encodeBatch, LogError, type ServerFrameOf } from 'distributedlog/protocol';
+import { type ClientFrame, encodeBatch, LogError, parseDataFrame, type ServerFrameOf } from 'distributedlog/protocol';
 import type { Log } from 'distributedlog/server';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { startGateway } from './gateway.ts';
@@ -168,22 +169,30 @@ describe('a slow reader', () => {
     for (let id = 1; (await metric(gateway, 'dlog_closes_total{code="4531"}')) === 0; id++) await other.ping(id);
     expect(other.ws.readyState).toBe(other.ws.OPEN);
   });
-  it('that takes little by little is left alone', async () => {
-    const { gateway, log } = await openGateway({ limits: { stallTimeoutMs: 400 } });
-    const { topicId } = await filledTopic(log, 12);
+  it('that takes a little now and then is left alone, and gets everything', async () => {
+    const { gateway, log } = await openGateway({ limits: { stallTimeoutMs: 500 } });
+    const { topicId } = await filledTopic(log, 300);
     const client = await TestClient.greeted(gateway.url);
-    client.send(fetchAll(topicId));
-    await client.next('feed');
-    // Reads for a moment at a time; the pauses together are many stall timeouts, each of them is less than one.
+    let taken = 0;
+    let pauseAt = 0;
+    rawSocketOf(client.ws).on('data', (bytes) => {
+      taken += bytes.length;
+      if (taken > pauseAt) client.ws.pause();
+    });
     const drip = setInterval(() => {
+      pauseAt = taken + 1024 * 1024;
       client.ws.resume();
-      setImmediate(() => client.ws.pause());
-    }, 150);
+    }, 100);
     onTestFinished(() => clearInterval(drip));
-    const start = Date.now();
-    await Promise.race([client.closed, new Promise((resolve) => setTimeout(resolve, 2_000))]);
-    expect(client.ws.readyState).toBe(client.ws.OPEN);
-    expect(Date.now() - start).toBeGreaterThan(1_500);
+    const startedAt = Date.now();
+    client.send(fetchAll(topicId));
+    const nextOffset = () => Math.max(0, ...client.data.slice(-1).map((frame) => parseDataFrame(frame).nextOffset));
+    while (nextOffset() < 300)
+      await Promise.race([
+        once(client.ws, 'message'),
+        client.closed.then((close) => expect.unreachable(`closed ${close.code}`)),
+      ]);
+    expect(Date.now() - startedAt).toBeGreaterThan(1_000);
   });
 });
 
