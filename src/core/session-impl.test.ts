@@ -2,11 +2,13 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import {
   type ClientFrame,
+  dataFrameHeaderBytes,
   encodeServerFrame,
   LogError,
   parseClientFrame,
   type ServerFrame,
   type ServerFrameOf,
+  writeDataFrameHeader,
 } from '../protocol/index.ts';
 import { ManualClock } from '../testing/manual-clock.ts';
 import { type MemorySocket, memoryTransport } from '../testing/memory-transport.ts';
@@ -345,6 +347,60 @@ describe('a session', () => {
     await settled();
     const closed = received.filter((frame) => frame.type === 'fetchClose');
     expect(closed).toEqual([first, second].map(({ consumer }) => ({ type: 'fetchClose', consumer })));
+  });
+
+  it('counts what is on its way when a partition is closed, and nothing that comes for others after it', async () => {
+    const topicId = '00000000-0000-4000-8000-000000000001';
+    const { session, sockets, gateway } = open();
+    const first = new Sink();
+    const second = new Sink();
+    const channel = session.attach(first);
+    session.attach(second);
+    await session.whenLive();
+    const feed = (consumer: number, epoch: number) =>
+      sockets[0]?.send(
+        encodeServerFrame({ type: 'feed', stream: 1, consumer, topicId, partition: 0, epoch, offset: 0 }),
+      );
+    const data = () => {
+      const frame = new Uint8Array(dataFrameHeaderBytes(0));
+      const ends = { logStart: 0, highWatermark: 0, lastStableOffset: 0, nextOffset: 0, aborted: [] };
+      writeDataFrameHeader(frame, frame.length, { stream: 1, topicId, partition: 0, ...ends });
+      sockets[0]?.send(frame);
+    };
+    const counts = () => [first, second].map(({ log }) => log.splice(0).filter((what) => what === 'data').length);
+    feed(0, 1);
+    feed(1, 1);
+    data();
+    await settled();
+    expect(counts()).toEqual([1, 1]);
+
+    // The gateway answers the ping behind the close, after what it had already sent.
+    gateway.script = (frame, send) => {
+      if (frame.type === 'fetchClose') data();
+      if (frame.type === 'ping') {
+        send({ type: 'ping', id: frame.id });
+        data();
+      }
+    };
+    channel.send({ type: 'fetchClose', partitions: [{ topicId, partition: 0 }] });
+    await settled();
+    expect(counts()).toEqual([1, 2]);
+
+    // Opened again before the answer: the old feed stands until the new one replaces it.
+    feed(0, 2);
+    await settled();
+    channel.send({ type: 'fetchClose', partitions: [{ topicId, partition: 0 }] });
+    channel.send({
+      type: 'fetch',
+      isolation: 'read_uncommitted',
+      minBytes: 1,
+      maxWaitMs: 1,
+      maxPartitionBytes: 1,
+      limit: 1,
+      partitions: [{ topicId, partition: 0, epoch: 3, offset: 0, limit: 1 }],
+    });
+    await settled();
+    expect(counts()).toEqual([2, 2]);
   });
 
   it('goes on reading when a consumer throws, and lets the error surface', async () => {

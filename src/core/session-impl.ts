@@ -28,10 +28,11 @@ import type {
   Session,
   TopicCache,
 } from './session.ts';
+import { fetchChannel } from './session-channel.ts';
 import { Dial } from './session-dial.ts';
 import { errorOf, type Request, RequestTable } from './session-requests.ts';
 import { reportUncaught, Sinks } from './session-sinks.ts';
-import { mergeReplies, splitFetchFrame, splitRequest, type Unnumbered } from './session-split.ts';
+import { mergeReplies, splitRequest, type Unnumbered } from './session-split.ts';
 import { closedError, StatusCell } from './session-status.ts';
 import { SessionTopics } from './topic-cache.ts';
 import type { Transport } from './transport.ts';
@@ -172,17 +173,11 @@ class GatewaySession implements Session {
 
   attach(sink: FetchSink): FetchChannel {
     const consumer = this.#sinks.attach(sink, () => (this.status.type === 'live' ? this.status.logId : undefined));
-    return {
-      consumer,
-      send: (frame) => {
-        if (this.status.type !== 'live' || !this.#sinks.has(consumer)) return;
-        // A feed of single partitions stays until it is replaced: what is still on its way was counted against the consumer's
-        // credit by the gateway, so the sink must count it as well.
-        if (frame.type === 'fetchClose' && frame.partitions === undefined) this.#sinks.closeFeeds(consumer);
-        for (const part of splitFetchFrame(frame)) this.#send({ ...part, consumer });
-      },
-      detach: () => this.#sinks.detach(consumer),
-    };
+    return fetchChannel(consumer, this.#sinks, {
+      isLive: () => this.status.type === 'live',
+      send: (frame) => this.#send(frame),
+      ping: (onAnswer) => this.#ping(onAnswer),
+    });
   }
 
   retain(): () => Promise<void> {
@@ -227,7 +222,7 @@ class GatewaySession implements Session {
         this.#dial = undefined;
         break;
       case 'ping':
-        this.#probe();
+        this.#ping();
         break;
       case 'status':
         this.#setStatus(effect.status);
@@ -261,7 +256,7 @@ class GatewaySession implements Session {
   #up(logId: string): void {
     this.#lives++;
     this.#roundTripMs = undefined;
-    this.#probe();
+    this.#ping();
     this.#topics.onLive();
     this.#requests.onLive();
     this.#produces.onLive();
@@ -312,9 +307,10 @@ class GatewaySession implements Session {
     this.#dial?.send(encodeClientFrame(frame));
   }
 
-  #probe(): void {
-    // An answer is a frame like any other, so nobody waits for this one in particular; the connection machine hears it.
-    this.#requests.submit(this.#controlRequest({ type: 'ping' }), { retry: false }).catch(() => undefined);
+  /** The connection machine hears the answer as it hears any frame; where none comes, the connection is gone. */
+  #ping(onAnswer: () => void = () => undefined): void {
+    const request = { ...this.#controlRequest({ type: 'ping' }), onAnswer };
+    this.#requests.submit(request, { retry: false }).catch(() => undefined);
   }
 
   #controlRequest(frame: Unnumbered): Request {

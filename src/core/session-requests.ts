@@ -25,6 +25,8 @@ export interface Request {
   readonly type: ServerFrame['type'];
   /** Called for each sending. May throw a LogError, which fails the request. */
   readonly encode: (id: number) => string | Uint8Array;
+  /** Called on the read path, before any frame behind the answer is looked at; a promise settles only later. */
+  readonly onAnswer?: () => void;
 }
 
 interface Entry extends Request {
@@ -134,6 +136,7 @@ export class RequestTable {
       throw new LogError('INVALID_REQUEST', `request ${frame.id} was ${entry.type}, the answer is ${frame.type}`);
     }
     this.#settle(entry);
+    entry.onAnswer?.();
     entry.resolve(frame);
     this.#pump();
     return this.#options.clock.now() - entry.sentAt;

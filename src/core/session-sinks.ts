@@ -66,6 +66,9 @@ export class Sinks {
   onFenced(frame: ServerFrameOf<'fenced'>): void {
     this.#to(frame.consumer, (sink) => sink.onFenced(frame));
   }
+  closeFeed(consumer: number, topicId: string, partition: number): void {
+    this.#feeds.close(consumer, topicId, partition);
+  }
   closeFeeds(consumer: number): void {
     this.#feeds.closeConsumer(consumer);
   }
