@@ -1,5 +1,8 @@
 // The in-memory gateway under a real session.
 import { describe, expect, it } from 'vitest';
+import { Consumer } from '../core/consumer.ts';
+import { text } from '../core/deserializers.ts';
+import { Producer } from '../core/producer.ts';
 import type { FetchSink, Session } from '../core/session.ts';
 import { createSession } from '../core/session-impl.ts';
 import { systemClock } from '../core/system-clock.ts';
@@ -158,5 +161,34 @@ describe('the test gateway', () => {
     expect(highWatermark).toBeLessThanOrEqual(produced);
     expect(new Set(acknowledged).size).toBe(acknowledged.length);
     await session.close();
+  });
+
+  it('carries a producer and a consumer over a link that breaks: every record once, in the order of its partition', async () => {
+    await using gateway = await createTestGateway({ topics: [{ name: 'orders', partitions: 3 }] });
+    const config = { transport: gateway.transport, reconnectBackoffMs: 1, reconnectBackoffMaxMs: 5 };
+    await using producer = new Producer(config);
+    await using consumer = new Consumer({ ...config, autoOffsetReset: 'earliest', value: text() });
+    await consumer.subscribe('orders');
+    const count = 1_000;
+    const sending = (async () => {
+      for (let n = 0; n < count; n++) {
+        const sent = producer.send({ topic: 'orders', value: String(n), partition: n % 3 });
+        if (n % 20 === 0) await sent;
+        if (n % 97 === 0) gateway.dropConnections(n % 2 === 0 ? undefined : 4503);
+      }
+      await producer.flush();
+    })();
+    const seen: number[][] = [[], [], []];
+    for (let left = count; left > 0; ) {
+      const records = await consumer.poll();
+      for (const { partition, value } of records) seen[partition]?.push(Number(value));
+      left -= records.length;
+    }
+    await sending;
+    for (const partition of [0, 1, 2]) {
+      const expected = Array.from({ length: count }, (_, n) => n).filter((n) => n % 3 === partition);
+      expect(seen[partition]).toEqual(expected);
+    }
+    expect(consumer.metrics().reconnects).toBeGreaterThan(3);
   });
 });
