@@ -2,12 +2,12 @@
 import type { Observable } from 'rxjs';
 import { LogError } from '../protocol/index.ts';
 import { Admin } from './admin.ts';
-import { type ClientConfig, clientConfigSchema, clientConfigShape, parseConfig } from './config.ts';
+import { type ClientConfig, clientConfigSchema, clientConfigShape, parseConfig, show } from './config.ts';
 import { Consumer } from './consumer.ts';
 import type { ConsumerConfig } from './consumer-config.ts';
 import { Producer } from './producer.ts';
 import type { ProducerConfig } from './producer-config.ts';
-import { type ConnectionStatus, SESSION, type Session, type WithSession } from './session.ts';
+import { type ConnectionStatus, RELEASED, SESSION, type Session, type WithSession } from './session.ts';
 import { sessionFor } from './session-for.ts';
 import { checkWaitOptions, type WaitOptions } from './wait-options.ts';
 
@@ -51,14 +51,14 @@ export class Client implements AsyncDisposable {
 
   /** Throws INVALID_CONFIG; the connection is configured here, in the client. */
   consumer<K = Uint8Array, V = Uint8Array>(config?: SharedConsumerConfig<K, V>): Consumer<K, V> {
-    return this.#keep(new this.#classes.Consumer<K, V>(this.#share('consumer', config)));
+    return this.#make('consumer', config, (shared) => new this.#classes.Consumer<K, V>(shared));
   }
   /** Throws INVALID_CONFIG; the connection is configured here, in the client. */
   producer(config?: SharedProducerConfig): Producer {
-    return this.#keep(new this.#classes.Producer(this.#share('producer', config)));
+    return this.#make('producer', config, (shared) => new this.#classes.Producer(shared));
   }
   admin(): Admin {
-    return this.#keep(new this.#classes.Admin(this.#share<ClientConfig>('admin', undefined)));
+    return this.#make<ClientConfig, Admin>('admin', {}, (shared) => new this.#classes.Admin(shared));
   }
 
   /** Closes all it has made (consumers commit, producers flush), then the connection. Rejects with the first failure, after all were tried. Idempotent. */
@@ -81,22 +81,30 @@ export class Client implements AsyncDisposable {
   #assertOpen(call: string): void {
     if (this.#closing !== undefined) throw new LogError('CLOSED', `${call}: the client is closed`);
   }
-  #keep<T extends Made>(made: T): T {
+  #make<C extends object, T extends Made>(
+    what: string,
+    config: C | undefined,
+    construct: (shared: C & WithSession) => T,
+  ): T {
+    this.#assertOpen(what);
+    if (config !== undefined && (typeof config !== 'object' || config === null || Array.isArray(config))) {
+      throw new LogError('INVALID_CONFIG', `${what}: the configuration must be an object, got ${show(config)}`);
+    }
+    const foreign = Object.entries(config ?? {}).filter(
+      ([key, value]) => value !== undefined && key in clientConfigShape,
+    );
+    if (foreign.length > 0) {
+      const keys = foreign.map(([key]) => key).join(', ');
+      const message = `${what}: not here but in the configuration of the Client whose connection it shares: ${keys}`;
+      throw new LogError('INVALID_CONFIG', message);
+    }
+    let made: T | undefined;
+    const forget = () => {
+      if (made !== undefined) this.#made.delete(made);
+    };
+    made = construct({ ...config, [SESSION]: this.#session, [RELEASED]: forget } as C & WithSession);
     this.#made.add(made);
     return made;
-  }
-  #share<T extends object>(what: string, config: T | undefined): T & WithSession {
-    this.#assertOpen(what);
-    if (config !== undefined && (typeof config !== 'object' || config === null)) return config;
-    const own = Object.entries(config ?? {}).filter(([key, value]) => value !== undefined && key in clientConfigShape);
-    if (own.length > 0) {
-      const keys = own.map(([key]) => key).join(', ');
-      throw new LogError(
-        'INVALID_CONFIG',
-        `${what}: ${keys} belong to the configuration of the Client whose connection it shares`,
-      );
-    }
-    return { ...config, [SESSION]: this.#session } as T & WithSession;
   }
 }
 

@@ -2,7 +2,7 @@
 import { LogError } from '../protocol/index.ts';
 import { parseBootstrapServers } from './bootstrap.ts';
 import { type ClientConfig, clientConfigSchema, clientConfigShape, parseConfig } from './config.ts';
-import { SESSION, type Session, type WithSession } from './session.ts';
+import { RELEASED, SESSION, type Session, type WithSession } from './session.ts';
 import { createSession } from './session-impl.ts';
 import { systemClock, systemRandom } from './system-clock.ts';
 
@@ -15,7 +15,14 @@ export function sessionFor(config: ClientConfig & WithSession): {
   release(): Promise<void>;
 } {
   const session = config[SESSION] ?? open(config);
-  return { session, release: session.retain() };
+  const release = session.retain();
+  return {
+    session,
+    release: () => {
+      config[RELEASED]?.();
+      return release();
+    },
+  };
 }
 
 function open(config: ClientConfig): Session {

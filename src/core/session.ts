@@ -124,6 +124,9 @@ export interface Session {
 
 /** A config that carries this shares the session instead of opening one: how Client hands its connection to what it makes. */
 export const SESSION: unique symbol = Symbol('distributedlog.session');
+/** Called when what was made with the shared session lets go of it; maybe more than once. */
+export const RELEASED: unique symbol = Symbol('distributedlog.released');
 export interface WithSession {
   readonly [SESSION]?: Session;
+  readonly [RELEASED]?: () => void;
 }

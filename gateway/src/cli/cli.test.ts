@@ -216,40 +216,11 @@ describe('dlog produce and dlog consume', () => {
 });
 
 describe('dlog', () => {
-  it.each([
-    ['topics'],
-    ['topics list'],
-    ['topics create'],
-    ['topics delete'],
-    ['topics describe'],
-    ['produce'],
-    ['consume'],
-    ['groups'],
-    ['groups list'],
-    ['groups describe'],
-  ])('explains %s with examples', async (command) => {
-    const { code, stdout } = await dlog([...command.split(' '), '--help']);
-    expect(code).toBe(0);
-    expect(stdout).toMatch(/Usage: dlog /);
-    expect(stdout).toMatch(/Examples:\n {2}\S/);
-  });
-  it('tells wrong usage in one line with exit code 2', async () => {
-    const wrong = async (...args: string[]) => {
-      const { code, stderr, stdout } = await dlog(args);
-      expect({ code, stdout, lines: stderr.trimEnd().split('\n').length }).toEqual({ code: 2, stdout: '', lines: 1 });
-      return stderr;
-    };
-    expect(await wrong('consume', 't', '--folow')).toMatch(
-      /^dlog consume: unknown option '--folow' \(Did you mean --follow\?\)/,
-    );
-    expect(await wrong('consume')).toMatch(/^dlog consume: missing required argument 'topics'/);
-    expect(await wrong('consume', 't', '--from', 'soon')).toMatch(/must be earliest, latest, an offset/);
-    expect(await wrong('consume', 't', '--max', '0')).toMatch(/whole number of at least 1/);
-    expect(await wrong('consume', 't', '--json', '--format', '%v')).toMatch(/exclude each other/);
-    expect(await wrong('consume', 't', '--format', '%y')).toMatch(/unknown field %y/);
-    expect(await wrong('konsume')).toMatch(/^dlog: unknown command 'konsume' \(Did you mean consume\?\)/);
-    expect(await wrong('topics', 'create', 'a/b')).toMatch(/a-z A-Z 0-9/);
-    expect(await wrong('topics', '--bootstrap', 'http://x')).toMatch(/bootstrapServers: .*wss:/);
+  it('tells wrong usage that only the SDK can see in one line with exit code 2', async () => {
+    const name = await dlog(['topics', 'create', 'a/b']);
+    expect(name).toMatchObject({ code: 2, stderr: expect.stringMatching(/^dlog topics create: .*a-z A-Z 0-9.*\n$/) });
+    const bootstrap = await dlog(['topics', '--bootstrap', 'http://x']);
+    expect(bootstrap).toMatchObject({ code: 2, stderr: expect.stringMatching(/^dlog topics list: .*wss:.*\n$/) });
   });
   it('says that it retries a gateway that is not there, and gives up after --timeout', async () => {
     const { code, stderr } = await dlog(['topics', '--bootstrap', 'localhost:9', '--timeout', '0.6']);
