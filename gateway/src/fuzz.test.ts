@@ -1,4 +1,6 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -79,10 +81,40 @@ describe('the gateway under random and mutated frames', () => {
   );
 });
 
-async function temporaryLog(): Promise<Log> {
+describe('the gateway under random HTTP requests and handshakes', () => {
+  it(`answers or ends each of 2,000 and goes on (seed ${SEED})`, { timeout: 60_000 }, async () => {
+    const staticDir = await temporaryDirectory();
+    await writeFile(join(staticDir, 'index.html'), 'page');
+    const { gateway, logged } = await openGateway({ staticDir, trustProxy: true });
+    const { hostname, port, host } = new URL(gateway.httpUrl);
+    const fuzz = new Fuzz(SEED, '');
+    const honest = await TestClient.greeted(gateway.url);
+    for (let round = 0; round < 100; round++) {
+      await Promise.all(
+        Array.from({ length: 20 }, async () => {
+          const socket = connect(Number(port), hostname);
+          socket.on('error', () => {
+            // The gateway may reset what is no HTTP.
+          });
+          socket.resume();
+          socket.end(fuzz.request(host));
+          await once(socket, 'close');
+        }),
+      );
+      await honest.ping(round);
+    }
+    expect(logged.filter((line) => line.level === 'error')).toEqual([]);
+    expect((await ask(gateway, '/')).body).toBe('page');
+  });
+});
+
+async function temporaryDirectory(): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), 'dlog-fuzz-'));
   onTestFinished(() => rm(dir, { recursive: true, force: true }));
-  return embeddedLog({ dir });
+  return dir;
+}
+async function temporaryLog(): Promise<Log> {
+  return embeddedLog({ dir: await temporaryDirectory() });
 }
 
 /** Produces and reads back, one record at a time, until told to stop; returns how often. */
@@ -179,6 +211,72 @@ class Fuzz {
   }
   hello(): string {
     return encodeClientFrame({ type: 'hello', versions: [1], clientId: `fuzz-${this.below(100)}`, codecs: ['gzip'] });
+  }
+
+  /** HTTP, more or less: often a handshake, with odd values where there is a choice. */
+  request(host: string): Buffer {
+    const odd = () =>
+      this.pick([
+        '',
+        'null',
+        '*',
+        '%',
+        '[',
+        '[::1',
+        ']:80',
+        'http://',
+        'https://[',
+        'a, b',
+        ', ,',
+        '\t',
+        'é\xff',
+        '../..',
+        'x'.repeat(this.below(9_000)),
+        '\x7f',
+        'javascript:alert(1)',
+        'file:///',
+        `http://${host}`,
+        'http://a:99999',
+        '::ffff:1.2.3.4',
+        '__proto__',
+        Buffer.from(this.bytes(9)).toString('latin1'),
+      ]);
+    const or = (value: string) => (this.chance(0.75) ? value : odd());
+    const path = this.pick([
+      '/',
+      '/',
+      '/metrics',
+      '/readyz',
+      '/?a',
+      `/${odd()}`,
+      '//',
+      '*',
+      'http://x/y',
+      `/${'%2e%2e/'.repeat(this.below(9))}`,
+      odd(),
+    ]);
+    const lines = [`${or('GET')} ${path} HTTP/1.1`, `Host: ${or(host)}`, `Origin: ${or(`http://${host}`)}`];
+    if (this.chance(0.7)) {
+      lines.push(`Connection: ${or('Upgrade')}`, `Upgrade: ${or('websocket')}`, `Sec-WebSocket-Version: ${or('13')}`);
+      lines.push(
+        `Sec-WebSocket-Key: ${or('dGhlIHNhbXBsZSBub25jZQ==')}`,
+        `Sec-WebSocket-Protocol: ${or(PROTOCOL_NAME)}`,
+      );
+    }
+    for (const name of [
+      'X-Forwarded-For',
+      'X-Forwarded-Host',
+      'X-Forwarded-Proto',
+      'If-None-Match',
+      'Sec-WebSocket-Extensions',
+      'Content-Length',
+      'Transfer-Encoding',
+    ]) {
+      if (this.chance(0.15)) lines.push(`${name}: ${odd()}`);
+    }
+    const text = Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1');
+    const whole = Buffer.concat([text, this.bytes(this.below(100))]);
+    return this.chance(0.9) ? whole : whole.subarray(0, this.below(whole.length));
   }
 
   frame(): string | Uint8Array {

@@ -10,7 +10,7 @@ import { Connections } from './connections.ts';
 import { answerHttp, pathOf } from './http-routes.ts';
 import { defaultLogger } from './logging.ts';
 import { createMetrics, type GatewayMetrics } from './metrics.ts';
-import { type GatewayOptions, type GatewaySettings, type Logger, parseGatewayOptions } from './options.ts';
+import { type GatewayOptions, type GatewaySettings, isLoopback, type Logger, parseGatewayOptions } from './options.ts';
 import { ServedSocket } from './served-socket.ts';
 import { shortReason } from './socket.ts';
 import { type StaticFiles, staticFiles } from './static-files.ts';
@@ -123,6 +123,7 @@ class RunningGateway implements Gateway {
     const boundPort = typeof bound === 'object' && bound !== null ? bound.port : port;
     this.#address = `${host.includes(':') ? `[${host}]` : host}:${boundPort}`;
     this.#logger.info({ url: this.url, logId: this.#settings.log.logId }, 'listening');
+    if (!isLoopback(host)) this.#logger.warn({ host }, 'everyone who can reach this address may read and write');
   }
 
   close(options: { readonly drainMs?: number | undefined } = {}): Promise<void> {
@@ -153,13 +154,18 @@ class RunningGateway implements Gateway {
 
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
     socket.on('error', () => socket.destroy());
-    const refusal = this.#upgradeRefusal(request);
-    if (refusal !== undefined) {
-      this.#metrics.connectionRefused(refusal.reason);
-      refuseUpgrade(socket, refusal.status, refusal.line);
-      return;
+    try {
+      const refusal = this.#upgradeRefusal(request);
+      if (refusal === undefined) {
+        this.#webSockets.handleUpgrade(request, socket, head, (ws) => this.#accept(ws, request, socket));
+      } else {
+        this.#metrics.connectionRefused(refusal.reason);
+        refuseUpgrade(socket, refusal.status, refusal.line);
+      }
+    } catch (error) {
+      this.#logger.error({ err: error }, 'a connection could not be served');
+      socket.destroy();
     }
-    this.#webSockets.handleUpgrade(request, socket, head, (ws) => this.#accept(ws, request, socket));
   }
 
   /** What a browser's page cannot see anyway: refused with an HTTP status and one line for whoever looks. */
@@ -188,25 +194,20 @@ class RunningGateway implements Gateway {
     const full = this.#connections.refusal(address);
     if (full !== undefined) return this.#turnAway(ws, 'TOO_MANY_CONNECTIONS', full, address);
     const { log, limits } = this.#settings;
-    try {
-      const served = new ServedSocket({
-        ws,
-        socket,
-        address,
-        log,
-        limits,
-        clock: systemClock,
-        random: Math.random,
-        server: this.#software,
-        logger: this.#logger,
-        metrics: this.#metrics,
-        onGone: (gone) => this.#connections.delete(gone),
-      });
-      this.#connections.add(served, address);
-    } catch (error) {
-      this.#logger.error({ address, err: error }, 'a connection could not be served');
-      ws.terminate();
-    }
+    const served = new ServedSocket({
+      ws,
+      socket,
+      address,
+      log,
+      limits,
+      clock: systemClock,
+      random: Math.random,
+      server: this.#software,
+      logger: this.#logger,
+      metrics: this.#metrics,
+      onGone: (gone) => this.#connections.delete(gone),
+    });
+    this.#connections.add(served, address);
   }
 
   /** A page sees the reason only after the upgrade; without one it would dial again for ever. */

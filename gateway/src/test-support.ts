@@ -16,7 +16,7 @@ import { type Gateway, startGateway } from './gateway.ts';
 import type { GatewayOptions, Logger } from './options.ts';
 import { systemClock } from './system-clock.ts';
 
-export interface Logged {
+interface Logged {
   readonly level: keyof Logger;
   readonly fields: Readonly<Record<string, unknown>>;
   readonly message: string;
