@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { build, transform } from 'esbuild';
+import { transform } from 'esbuild';
 import { expect, test } from './support/test.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -25,29 +25,19 @@ test('the Node example of the README runs', async ({ gateway }) => {
   const source = example('In Node').replaceAll('localhost:9192', `127.0.0.1:${gateway.port}`);
   const file = join(DIR, 'node-example.mjs');
   writeFileSync(file, (await transform(source, { loader: 'ts', target: 'node20' })).code);
-  const { stdout } = await promisify(execFile)(process.execPath, [file], { timeout: 30_000, cwd: ROOT });
+  const { stdout } = await promisify(execFile)(process.execPath, [file], {
+    timeout: 30_000,
+    cwd: ROOT,
+    env: { ...process.env, FORCE_COLOR: '0', NO_COLOR: '1' },
+  });
   expect(stdout).toMatch(/0 .*42/);
 });
 
-test('the browser example of the README runs', async ({ gateway, client, page }) => {
+test('the browser example of the README runs', async ({ gateway, client, page, site }) => {
   await client.admin().createTopic({ name: 'orders' });
-  const { outputFiles } = await build({
-    stdin: { contents: example('In a page'), loader: 'ts', resolveDir: ROOT },
-    bundle: true,
-    write: false,
-    format: 'esm',
-    platform: 'browser',
-  });
-  const address = `${gateway.httpUrl}/readme`;
-  await page.route(address, (route) =>
-    route.fulfill({
-      contentType: 'text/html',
-      body: `<!doctype html><ul id="orders"></ul><script type="module">${outputFiles[0]?.text ?? ''}</script>`,
-    }),
-  );
-  await page.goto(address);
+  const path = await site.add('readme', { code: example('In a page'), resolveDir: ROOT }, '<ul id="orders"></ul>');
+  await page.goto(`${gateway.httpUrl}${path}`);
   await expect(page.locator('body')).toHaveAttribute('data-status', 'live');
-  const producer = client.producer();
-  await producer.send({ topic: 'orders', key: 'customer-7', value: JSON.stringify({ id: 1, total: 42 }) });
+  await client.producer().send({ topic: 'orders', key: 'customer-7', value: JSON.stringify({ id: 1, total: 42 }) });
   await expect(page.locator('#orders li')).toContainText(['42']);
 });

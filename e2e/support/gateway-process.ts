@@ -21,17 +21,20 @@ export async function freePort(): Promise<number> {
 export class GatewayProcess {
   readonly port: number;
   readonly dir: string;
+  readonly #site: string;
   readonly #args: readonly string[];
   #child: ChildProcess | undefined;
 
-  private constructor(port: number, dir: string, args: readonly string[]) {
+  private constructor(port: number, dir: string, site: string, args: readonly string[]) {
     this.port = port;
     this.dir = dir;
+    this.#site = site;
     this.#args = args;
   }
 
-  static async start(args: readonly string[] = []): Promise<GatewayProcess> {
-    const gateway = new GatewayProcess(await freePort(), mkdtempSync(join(tmpdir(), 'dlog-e2e-')), args);
+  /** `site`: the directory it serves. */
+  static async start(site: string, args: readonly string[] = []): Promise<GatewayProcess> {
+    const gateway = new GatewayProcess(await freePort(), mkdtempSync(join(tmpdir(), 'dlog-e2e-')), site, args);
     await gateway.start();
     return gateway;
   }
@@ -54,7 +57,7 @@ export class GatewayProcess {
         '--port',
         String(this.port),
         '--static',
-        join(ROOT, 'examples/web/dist'),
+        this.#site,
         '--log-level',
         'error',
         ...this.#args,

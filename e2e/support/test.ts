@@ -1,40 +1,36 @@
 // Playwright's `test` with what every spec needs: a gateway process, a Node client, and pages with the bundled SDK.
-
+import { rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { test as base, type Page } from '@playwright/test';
 import { Client } from 'distributedlog';
-import { build } from 'esbuild';
 import { GatewayProcess } from './gateway-process.ts';
+import { Site } from './site.ts';
 
 export interface Fixtures {
   readonly gateway: GatewayProcess;
   /** A Node client of that gateway. */
   readonly client: Client;
-  /** Opens e2e/pages/NAME.ts, bundled as a user would, in a page of the gateway's own origin. */
+  /** Opens e2e/pages/NAME.ts as the gateway itself serves it. */
   readonly openPage: (name: string, options?: { page?: Page; query?: string }) => Promise<Page>;
 }
-
-const bundles = new Map<string, Promise<string>>();
-/** The page's script as a bundler makes it for users: the public entry point, browser conditions, nothing else. */
-function bundle(name: string): Promise<string> {
-  let script = bundles.get(name);
-  if (!script) {
-    script = build({
-      entryPoints: [fileURLToPath(new URL(`../pages/${name}.ts`, import.meta.url))],
-      bundle: true,
-      write: false,
-      format: 'esm',
-      platform: 'browser',
-      target: 'es2022',
-    }).then(({ outputFiles }) => outputFiles[0]?.text ?? '');
-    bundles.set(name, script);
-  }
-  return script;
+export interface WorkerFixtures {
+  readonly site: Site;
 }
 
-export const test = base.extend<Fixtures>({
-  gateway: async ({}, use) => {
-    const gateway = await GatewayProcess.start();
+export const test = base.extend<Fixtures, WorkerFixtures>({
+  site: [
+    async ({}, use) => {
+      const site = new Site();
+      for (const name of ['reader', 'transports']) {
+        await site.add(name, { file: fileURLToPath(new URL(`../pages/${name}.ts`, import.meta.url)) });
+      }
+      await use(site);
+      rmSync(site.dir, { recursive: true, force: true });
+    },
+    { scope: 'worker' },
+  ],
+  gateway: async ({ site }, use) => {
+    const gateway = await GatewayProcess.start(site.dir);
     await use(gateway);
     await gateway.dispose();
   },
@@ -45,23 +41,14 @@ export const test = base.extend<Fixtures>({
   },
   openPage: async ({ gateway, page: first }, use) => {
     await use(async (name, { page = first, query = '' } = {}) => {
-      const script = await bundle(name);
-      const address = `${gateway.httpUrl}/e2e-${name}`;
-      // Only the page itself is handed out by Playwright; its WebSocket is real.
-      await page.route(`${address}*`, (route) =>
-        route.fulfill({
-          contentType: 'text/html',
-          body: `<!doctype html><meta charset="utf-8"><title>${name}</title><script type="module">${script.replaceAll('</script', '<\\/script')}</script>`,
-        }),
-      );
-      await page.goto(`${address}${query}`);
+      await page.goto(`${gateway.httpUrl}/e2e/${name}.html${query}`);
       return page;
     });
   },
 });
 export { expect } from '@playwright/test';
 
-/** Sends `count` records with values `prefix-N`, N from `from`, and resolves when all are durable. */
+/** Sends `count` records with values `value-N`, N from `from`, and resolves when all are durable. */
 export async function produce(
   client: Client,
   topic: string,
