@@ -191,6 +191,8 @@ export class PartitionBuffer {
       }
       const { sizeInBytes, baseOffset, lastOffset } = header;
       if (lastOffset < this.cursor) {
+        // Its records are not wanted, but a marker among them still ends a transaction.
+        if (header.isControl) this.#wanted(frame, header);
         this.#drop(frame, sizeInBytes);
         continue;
       }

@@ -101,7 +101,8 @@ export class ConsumerCredit {
     let limit = this.#received + Math.max(0, room);
     if (starving && limit <= this.#received) limit = this.#received + 1;
     const raise = limit - this.#granted;
-    if (raise <= 0) return undefined;
+    // A limit that lets nothing through need not travel.
+    if (raise <= 0 || limit <= this.#received) return undefined;
     if (!eager && !starving && raise * 8 < this.maxInFlight) return undefined;
     this.#granted = limit;
     return limit;
