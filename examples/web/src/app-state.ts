@@ -19,6 +19,8 @@ export interface Notice {
   readonly at: number;
   readonly tone: NoticeTone;
   readonly text: string;
+  /** How often it came, one right after the other. */
+  readonly times: number;
 }
 
 /** A failure that reading does not get over by itself. */

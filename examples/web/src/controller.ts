@@ -76,11 +76,11 @@ export class Controller {
 
   // What to read.
   chooseTopics(topics: readonly string[]): void {
-    this.#store.set({ topics });
+    this.#store.set({ topics, failure: null });
     this.#reconcile();
   }
   chooseGroup(group: string | null): void {
-    this.#store.set({ group });
+    this.#store.set({ group, failure: null });
     this.#reconcile();
   }
   /** Moves everything there; the table starts anew. */
@@ -273,7 +273,6 @@ export class Controller {
         void this.reconnect();
         break;
       case 'leaveGroup':
-        this.#store.set({ failure: null });
         this.chooseGroup(null);
         break;
       case 'skip':

@@ -14,9 +14,15 @@ export class Notices {
   }
 
   add(tone: NoticeTone, text: string, at = Date.now()): void {
+    const { notices } = this.#store.get();
+    const last = notices.at(-1);
+    if (last !== undefined && last.text === text) {
+      this.#store.set({ notices: [...notices.slice(0, -1), { ...last, at, times: last.times + 1 }] });
+      return;
+    }
     this.#id += 1;
-    const notice: Notice = { id: this.#id, at, tone, text };
-    this.#store.set({ notices: [...this.#store.get().notices, notice].slice(-MAX_NOTICES) });
+    const notice: Notice = { id: this.#id, at, tone, text, times: 1 };
+    this.#store.set({ notices: [...notices, notice].slice(-MAX_NOTICES) });
   }
 
   onStatus(status: ConnectionStatus, before: ConnectionStatus | null, at = Date.now()): void {

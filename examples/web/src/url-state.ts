@@ -32,7 +32,8 @@ export function parseStart(text: string | null): Start {
   if (tail !== null) return { kind: 'last', count: Math.max(1, Number(tail[1])) };
   const minutes = Number(text);
   if (Number.isFinite(minutes) && minutes > 0) return { kind: 'minutes', minutes };
-  const timestamp = Date.parse(text);
+  // Date.parse alone takes almost anything for a date.
+  const timestamp = /^\d{4}-\d\d-\d\dT/.test(text) ? Date.parse(text) : Number.NaN;
   return Number.isNaN(timestamp) || timestamp < 0 ? DEFAULT_START : { kind: 'at', timestamp };
 }
 

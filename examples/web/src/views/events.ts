@@ -1,6 +1,6 @@
 // Shows notices twice: as short-lived toasts that lie over the page and are read out, and as a history to look back on.
 import type { AppState, Notice } from '../app-state.ts';
-import { h, icon } from '../dom.ts';
+import { h, icon, setText } from '../dom.ts';
 import { formatTime } from '../format.ts';
 import type { Store } from '../store.ts';
 
@@ -68,6 +68,13 @@ export function createEvents(store: Store<AppState>): EventsView {
             h('span', {}, notice.text),
           ),
         );
+      }
+      const newest = notices.at(-1);
+      const entry = list.firstElementChild;
+      if (newest !== undefined && newest.times > 1 && entry !== null) {
+        const [time, , text] = entry.children;
+        if (time !== undefined) setText(time, formatTime(newest.at));
+        if (text !== undefined) setText(text, `${newest.text} (${newest.times} times)`);
       }
       while (list.childElementCount > notices.length) list.lastElementChild?.remove();
       // Of a burst, only the last few are worth a toast.

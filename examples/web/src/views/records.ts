@@ -105,7 +105,7 @@ export function createRecords(
     between.hidden = !filtered;
     // One button, two states, one width: nothing beside it moves.
     jump.disabled = state.following;
-    setText(jumpLabel, state.following ? 'Following live' : 'Jump to live');
+    setText(jumpLabel, state.following ? 'Following' : 'Jump to live');
     setText(behind, state.behind > 0 ? `${formatCount(state.behind)} new` : '');
     showEmpty(state.shown === 0, filtered);
   };
