@@ -1,4 +1,5 @@
 // Topics and groups from the outside: creating, deleting, listing, describing. Knows nothing of records.
+import type { Observable } from 'rxjs';
 import {
   type GroupDescription,
   type GroupSummary,
@@ -8,7 +9,7 @@ import {
 } from '../protocol/index.ts';
 import { type ClientConfig, clientConfigSchema, nearest, parseConfig, show } from './config.ts';
 import { checkGroupId, checkTopicName } from './names.ts';
-import type { RequestOptions, Session } from './session.ts';
+import type { ConnectionStatus, RequestOptions, Session } from './session.ts';
 import { sessionFor } from './session-for.ts';
 import { checkWaitOptions, type WaitOptions } from './wait-options.ts';
 
@@ -36,6 +37,11 @@ export class Admin implements AsyncDisposable {
     const { session, release } = sessionFor({ ...config });
     this.#session = session;
     this.#release = release;
+  }
+
+  /** Of its connection: replays the latest; completes on close. */
+  get status$(): Observable<ConnectionStatus> {
+    return this.#session.status$;
   }
 
   /** Resolves with the topic. Rejects with TOPIC_ALREADY_EXISTS, INVALID_TOPIC_EXCEPTION, INVALID_PARTITIONS, INVALID_REPLICATION_FACTOR or INVALID_REQUEST. */
@@ -147,6 +153,6 @@ const isCount = (value: unknown): value is number =>
   typeof value === 'number' && Number.isInteger(value) && value >= 1 && value < 2 ** 31;
 
 /** The topic as applications see it. */
-export function describeTopic({ name, topicId, internal, partitions }: TopicInfo): TopicDescription {
+function describeTopic({ name, topicId, internal, partitions }: TopicInfo): TopicDescription {
   return { name, topicId, internal, partitions: partitions.map((partition) => ({ topic: name, ...partition })) };
 }

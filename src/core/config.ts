@@ -104,8 +104,6 @@ export const clientConfigShape = {
 } satisfies Record<keyof ClientConfig, z.ZodMiniType>;
 
 export const clientConfigSchema = z.strictObject(clientConfigShape);
-/** {@link ClientConfig} after the check: defaults filled in, servers as a list. */
-export type ParsedClientConfig = z.output<typeof clientConfigSchema>;
 
 /**
  * Checks `config` and fills in the defaults. `what` names the thing being configured and begins the message.

@@ -247,8 +247,11 @@ describe('Producer', () => {
   it('waits for a gateway that is not there, up to the delivery timeout', async () => {
     await using context = await setUp({ deliveryTimeoutMs: 30 });
     const { gateway, producer } = context;
+    const seen = new Set<string>();
+    producer.status$.subscribe(({ type }) => seen.add(type));
     gateway.refuseDials(true);
     await expect(producer.send({ topic: 'one', value: 'x' })).rejects.toMatchObject({ code: 'TIMED_OUT' });
+    expect([...seen]).toEqual(['connecting', 'reconnecting']);
     gateway.refuseDials(false);
     expect((await producer.send({ topic: 'one', value: 'y' }, { timeoutMs: 5_000 })).offset).toBe(0);
   });

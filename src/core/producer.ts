@@ -1,5 +1,5 @@
 // The producer the application sees: takes records, bounds what is buffered, and tells each its outcome. Leaves batches to PartitionSender and partitions to ProducerTopics.
-import { Subscription } from 'rxjs';
+import { type Observable, Subscription } from 'rxjs';
 import { LogError } from '../protocol/index.ts';
 import { parseConfig } from './config.ts';
 import {
@@ -85,6 +85,11 @@ export class Producer implements AsyncDisposable {
       if (status.type === 'closed') this.#end(status.error ?? closed());
     };
     this.#subscription.add(session.status$.subscribe(onStatus));
+  }
+
+  /** Of its connection: replays the latest; completes on close. */
+  get status$(): Observable<ConnectionStatus> {
+    return this.#session.status$;
   }
 
   /**

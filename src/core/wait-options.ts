@@ -11,7 +11,7 @@ export interface WaitOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-export const isAbortSignal = (value: unknown): boolean => hasMethods(value, 'addEventListener', 'removeEventListener');
+const isAbortSignal = (value: unknown): boolean => hasMethods(value, 'addEventListener', 'removeEventListener');
 const timeout = milliseconds(0);
 const signal = instance<AbortSignal>('an AbortSignal', isAbortSignal);
 
