@@ -55,8 +55,8 @@ export async function rejects(work: Promise<unknown>, ...codes: readonly ErrorCo
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
-export const utf8 = (text: string): Uint8Array => encoder.encode(text);
-export const textOf = (bytes: Uint8Array | null): string | null => (bytes === null ? null : decoder.decode(bytes));
+const utf8 = (text: string): Uint8Array => encoder.encode(text);
+const textOf = (bytes: Uint8Array | null): string | null => (bytes === null ? null : decoder.decode(bytes));
 
 export interface Sequence {
   readonly producerId: number;

@@ -80,7 +80,7 @@ function markClean(path: string, marker: string): void {
 }
 
 /** A file's name is on disk only once its directory is. */
-function syncDirectory(path: string): void {
+export function syncDirectory(path: string): void {
   if (process.platform === 'win32') return;
   const handle = openSync(path, 'r');
   try {

@@ -19,6 +19,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { EmbeddedLog } from './embedded-log.ts';
 import { openInDirectory } from './open.ts';
 
+const [MOUNT, UNMOUNT] = ['mount', 'umount'];
 let dir: string;
 let clock: ManualClock;
 beforeEach(() => {
@@ -103,8 +104,8 @@ describe('a damaged store', () => {
 const canMount = (() => {
   if (process.platform !== 'linux') return false;
   const probe = mkdtempSync(join(tmpdir(), 'dlog-mount-'));
-  const { status } = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', probe], { stdio: 'ignore' });
-  if (status === 0) spawnSync('umount', [probe]);
+  const { status } = spawnSync(MOUNT, ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', probe], { stdio: 'ignore' });
+  if (status === 0) spawnSync(UNMOUNT, [probe]);
   rmSync(probe, { recursive: true, force: true });
   return status === 0;
 })();
@@ -116,7 +117,7 @@ describe.runIf(canMount)('a full disk (on a mounted tmpfs of 24 MiB; skipped whe
   beforeEach(() => {
     disk = join(dir, 'disk');
     mkdirSync(disk);
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'tmpfs', disk]);
+    execFileSync(MOUNT, ['-t', 'tmpfs', '-o', 'size=24m', 'tmpfs', disk]);
     rejections.length = 0;
     process.on('unhandledRejection', onRejection);
     // lmdb prints the failed commit.
@@ -125,7 +126,7 @@ describe.runIf(canMount)('a full disk (on a mounted tmpfs of 24 MiB; skipped whe
   afterEach(() => {
     vi.restoreAllMocks();
     process.off('unhandledRejection', onRejection);
-    spawnSync('umount', ['-l', disk]);
+    spawnSync(UNMOUNT, ['-l', disk]);
   });
 
   async function fill(log: EmbeddedLog, topicId: string): Promise<{ acknowledged: number; failure: LogError }> {

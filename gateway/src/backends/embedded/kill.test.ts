@@ -177,4 +177,4 @@ it(`what was acknowledged survives kill -9, ${KILLS} times under load, and retri
     await log.close();
   }
   expect(checked).toBeGreaterThan(1_000);
-}, 60_000);
+}, 180_000);

@@ -32,7 +32,6 @@ export class Maintenance {
   removedBytes = 0;
   /** Steps that could not be done: a full disk, a damaged value. They are tried again in the next round. */
   failures = 0;
-  lastFailure: LogError | undefined;
 
   constructor(options: MaintenanceOptions) {
     this.options = options;
@@ -77,9 +76,9 @@ export class Maintenance {
     if (this.stopped) return;
     try {
       await step();
-    } catch (error) {
+    } catch {
+      // Shown by /metrics; the next round tries again.
       this.failures++;
-      this.lastFailure = LogError.from(error);
     }
   }
 

@@ -18,7 +18,7 @@ const PACKED_BYTES = 16 * 1024;
 /** One entry of the timestamp index for about this many bytes. */
 const INDEX_INTERVAL_BYTES = 64 * 1024;
 /** Producers remembered for each partition; the least recently seen are forgotten first. */
-export const MAX_PRODUCERS = 10_000;
+const MAX_PRODUCERS = 10_000;
 
 interface StagedBatch {
   readonly bytes: Uint8Array;

@@ -31,7 +31,7 @@ export type Mutation =
   | { readonly table: TableName; readonly key: Buffer; readonly value: Uint8Array }
   | { readonly table: TableName; readonly key: Buffer; readonly value: undefined };
 
-export interface KeyRange {
+interface KeyRange {
   readonly from: Buffer;
   /** Exclusive. */
   readonly to: Buffer;
