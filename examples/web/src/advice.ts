@@ -44,7 +44,7 @@ export function adviseOn(error: Pick<LogError, 'code' | 'topic' | 'partition' | 
       return {
         title: 'That is not a topic name',
         advice: 'Topic names have 1 to 249 letters, digits, dots, dashes and underscores. Choose another topic.',
-        remedies: ['reconnect'],
+        remedies: [],
       };
     case 'INVALID_GROUP_ID':
     case 'UNKNOWN_MEMBER_ID':

@@ -152,6 +152,7 @@ export class RecordTable {
     if (!this.#following) return;
     this.#following = false;
     this.#view = this.#view.over(this.#ring.snapshot());
+    this.#resize();
     // Rows may have left since the last drawing; what is in sight stays where it is.
     const shift = (this.#view.indexOf(this.#topNumber) - this.#topPlace) * this.#rowHeight;
     if (shift !== 0) this.#scrollTo(this.element.scrollTop + shift);
@@ -266,18 +267,22 @@ export class RecordTable {
     if (!searched) this.#schedule();
   }
 
+  /** As high as all rows of the view: before that, no scrolling can reach the new ones. */
+  #resize(): void {
+    const { length } = this.#view;
+    const height = length * this.#rowHeight;
+    if (height === this.#height) return;
+    this.#height = height;
+    this.#body.style.height = `${height}px`;
+    this.element.setAttribute('aria-rowcount', String(length + 1));
+    this.#scrollTop = Math.min(this.#scrollTop, Math.max(0, height - (this.#viewport - this.#headHeight)));
+  }
+
   #render(): void {
     const view = this.#view;
     const { length } = view;
-    const height = length * this.#rowHeight;
-    const space = this.#viewport - this.#headHeight;
-    if (height !== this.#height) {
-      this.#height = height;
-      this.#body.style.height = `${height}px`;
-      this.element.setAttribute('aria-rowcount', String(length + 1));
-      this.#scrollTop = Math.min(this.#scrollTop, Math.max(0, height - space));
-    }
-    const end = Math.max(0, height - space);
+    this.#resize();
+    const end = Math.max(0, this.#height - (this.#viewport - this.#headHeight));
     if (this.#following && Math.abs(this.#scrollTop - end) >= 1) this.#scrollTo(end);
     this.#topPlace = Math.floor(this.#scrollTop / this.#rowHeight);
     this.#topNumber = view.numberAt(this.#topPlace);
