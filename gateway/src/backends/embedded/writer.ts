@@ -44,13 +44,15 @@ interface Request {
   fail(error: LogError): void;
 }
 
+const nothing = (): void => undefined;
+
 export interface WriterOptions {
   readonly store: Store;
   readonly clock: Clock;
   readonly dir: string;
   /** Bytes free on the disk now. */
   readonly freeDiskBytes: () => Promise<number>;
-  /** Bytes of one transaction; one larger request is still taken. Default 16 MiB. */
+  /** Bytes of one transaction; one larger request is still taken. Default 2 MiB: enough for the disk, and it can be made ready while the one before is written. */
   readonly maxTransactionBytes?: number | undefined;
   /** Bytes that may wait for the disk; more is THROTTLING_QUOTA_EXCEEDED. Default 256 MiB. */
   readonly maxQueuedBytes?: number | undefined;
@@ -81,7 +83,7 @@ export class Writer {
 
   constructor(options: WriterOptions) {
     this.options = options;
-    this.maxTransactionBytes = options.maxTransactionBytes ?? 16 * 1024 * 1024;
+    this.maxTransactionBytes = options.maxTransactionBytes ?? 2 * 1024 * 1024;
     this.maxQueuedBytes = options.maxQueuedBytes ?? 256 * 1024 * 1024;
   }
 
@@ -123,12 +125,21 @@ export class Writer {
   }
 
   private async run(): Promise<void> {
+    let answers = nothing;
     while (this.queue.length > 0) {
-      // One turn of the event loop: the answers to the last transaction bring new requests, and they go together.
-      await new Promise<void>((resolve) => setImmediate(resolve));
-      await this.writeSome(this.take());
+      if (this.queuedBytes < this.maxTransactionBytes) {
+        // One turn of the event loop: the answers to the last transaction bring new requests, and they go together.
+        answers();
+        answers = nothing;
+        await new Promise<void>((resolve) => setImmediate(resolve));
+      }
+      const written = this.write(this.take());
+      // With a whole transaction waiting, the disk goes first: what the answers set off is worked on meanwhile.
+      setImmediate(answers);
+      answers = await written;
     }
     this.running = undefined;
+    answers();
   }
 
   private take(): Request[] {
@@ -143,7 +154,8 @@ export class Writer {
     return this.queue.splice(0, count);
   }
 
-  private async writeSome(requests: readonly Request[]): Promise<void> {
+  /** Resolves, when it is on disk and shows, with how to tell those who asked. */
+  private async write(requests: readonly Request[]): Promise<() => void> {
     const transaction = new Transaction();
     const staged: { request: Request; answer: () => void }[] = [];
     for (const request of requests) {
@@ -159,15 +171,15 @@ export class Writer {
     } catch (error) {
       const failure = await this.fail(error);
       for (const { request } of staged) request.fail(failure);
-      return;
+      return nothing;
     }
     this.commits++;
     for (const { value } of transaction.mutations) this.committedBytes += value?.length ?? 0;
     for (const participant of transaction.participants.values()) participant.committed();
-    for (const { request, answer } of staged) {
-      if (request.frees) this.freed = true;
-      answer();
-    }
+    this.freed ||= staged.some(({ request }) => request.frees);
+    return () => {
+      for (const { answer } of staged) answer();
+    };
   }
 
   /** From here on the log only reads, until a probe succeeds. */
