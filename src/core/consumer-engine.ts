@@ -114,6 +114,9 @@ export class ConsumerEngine<K, V> {
       },
       assignmentChanged: () => this.observations.assignmentChanged(),
       background: (work) => this.#background(work),
+      superseded: () => {
+        if (this.#ending) throw closedError();
+      },
     });
     this.#stops.push(session.topics.onChange(() => this.subscription.sync()));
     // After the replay of the present status, a shared session may end before this consumer does.
@@ -354,11 +357,11 @@ export class ConsumerEngine<K, V> {
     this.#closed = true;
     this.subscription.stop();
     this.#resolver.close();
-    this.#channel.send({ type: 'fetchClose' });
     this.fetcher.close();
     this.#channel.detach();
     for (const stop of this.#stops) stop();
     this.#changed();
+    this.observations.detach();
     await attempt(() => this.#releaseSession());
     const error = this.#terminal;
     this.observations.close(error === undefined ? { type: 'closed' } : { type: 'closed', error });

@@ -51,7 +51,9 @@ export class Fetcher<K, V> {
   #live = false;
   #order: ConsumerPartition<K, V>[] = [];
   #turn = 0;
-  #openScheduled = false;
+  #flushScheduled = false;
+  /** Partitions the gateway is to be told to send no more of. */
+  #closing: { topicId: string; partition: number }[] = [];
 
   constructor(host: FetcherHost<K, V>) {
     this.#host = host;
@@ -85,7 +87,6 @@ export class Fetcher<K, V> {
     this.restart(partition, undefined);
     this.#forgetId(partition);
     this.#released.delete(partition);
-    this.#host.decoder.forget(partition);
   }
   setTopicId(partition: ConsumerPartition<K, V>, topicId: string): void {
     this.#forgetId(partition);
@@ -138,13 +139,15 @@ export class Fetcher<K, V> {
   }
   restart(partition: ConsumerPartition<K, V>, offset: number | undefined): void {
     partition.restart(offset);
+    this.#host.decoder.forget(partition);
     this.#release(partition, partition.buffer.takeWireDone(), partition.buffer.takeHeldDone());
   }
   /** Tells the gateway to send no more. */
   stop(partition: ConsumerPartition<K, V>): void {
     const { topicId } = partition.at;
     if (partition.open && topicId !== undefined) {
-      this.#channel?.send({ type: 'fetchClose', partitions: [{ topicId, partition: partition.partition }] });
+      this.#closing.push({ topicId, partition: partition.partition });
+      this.scheduleOpen();
     }
     partition.open = false;
     partition.epoch++;
@@ -163,14 +166,18 @@ export class Fetcher<K, V> {
   }
   onDown(): void {
     this.#live = false;
+    this.#closing = [];
     for (const partition of this.#order) partition.open = false;
   }
   /** Later in this turn, so that several changes make one frame and the last seek is the one that travels. */
   scheduleOpen(): void {
-    if (this.#openScheduled) return;
-    this.#openScheduled = true;
+    if (this.#flushScheduled) return;
+    this.#flushScheduled = true;
     queueMicrotask(() => {
-      this.#openScheduled = false;
+      this.#flushScheduled = false;
+      const closing = this.#closing;
+      this.#closing = [];
+      if (closing.length > 0) this.#channel?.send({ type: 'fetchClose', partitions: closing });
       this.#open();
     });
   }
@@ -428,7 +435,11 @@ export class Fetcher<K, V> {
   }
   close(): void {
     this.#inflater.clear();
-    for (const partition of [...this.partitions.values()]) this.remove(partition);
     this.#live = false;
+    if (this.partitions.size > 0) this.#channel?.send({ type: 'fetchClose' });
+    for (const partition of [...this.partitions.values()]) {
+      partition.open = false;
+      this.remove(partition);
+    }
   }
 }

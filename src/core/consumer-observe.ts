@@ -127,12 +127,16 @@ export class Observations<K, V> {
     });
   }
 
+  /** The connection's own end is not the consumer's news. */
+  detach(): void {
+    this.#sources.unsubscribe();
+  }
   close(status: ConnectionStatus): void {
     if (this.#closed) return;
+    this.detach();
     this.#lastLag = this.lags();
     this.#closed = true;
     this.#cancelLag?.();
-    this.#sources.unsubscribe();
     this.#status.next(status);
     for (const subject of [this.#status, this.#assignment, this.#lag, this.#events]) subject.complete();
   }

@@ -72,6 +72,7 @@ export class Reader<K, V> {
     if (this.#manual) this.#rewind();
     else if (finished) this.settle();
     this.#current = undefined;
+    this.#busySince = undefined;
     this.#kind = undefined;
     this.#manual = false;
     this.#waiter?.();

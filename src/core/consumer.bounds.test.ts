@@ -29,7 +29,10 @@ function eventsOf(consumer: Consumer): ConsumerEvent[] {
 async function fill(gateway: TestGateway, partition: number, batches: number): Promise<void> {
   const value = new Uint8Array(KIB);
   for (let i = 0; i < batches; i++) {
-    await gateway.produce('t', Array.from({ length: 16 }, () => ({ value, partition })));
+    await gateway.produce(
+      't',
+      Array.from({ length: 16 }, () => ({ value, partition })),
+    );
   }
 }
 const BATCH_BYTES = 17 * KIB;
@@ -95,7 +98,10 @@ describe('compressed batches', () => {
     const [topic] = await gateway.log.topics(['t']);
     const value = new Uint8Array(KIB);
     const records = Array.from({ length: count }, () => ({ key: null, value, timestamp: 1_000 }));
-    await gateway.log.append({ topicId: topic?.topicId ?? '', partition: 0 }, await compressBatch(encodeBatch(records), 'gzip'));
+    await gateway.log.append(
+      { topicId: topic?.topicId ?? '', partition: 0 },
+      await compressBatch(encodeBatch(records), 'gzip'),
+    );
   };
   it('are delivered like others, one decompressed at a time', async () => {
     await using gateway = await createTestGateway({ topics: [{ name: 't' }] });

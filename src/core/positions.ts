@@ -111,6 +111,11 @@ export class PartitionPosition {
       this.start = { type: 'reset' };
     }
   }
+  /** The partition appeared while it was waited for: all it holds is new. */
+  appeared(): void {
+    if (this.start?.type === 'reset') this.start = { type: 'earliest' };
+    else if (this.start?.type === 'committed') this.start = { type: 'committed', fresh: true };
+  }
   fail(error: LogError): void {
     this.error = error;
   }

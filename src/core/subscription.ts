@@ -38,6 +38,8 @@ export interface SubscriptionHost<K, V> {
   assignmentChanged(): void;
   /** Also from inside topic pushes. */
   background(work: Promise<unknown>): void;
+  /** A subscription that gave way to a later one just ends; to the consumer's end: throws CLOSED. */
+  superseded(): void;
 }
 
 export class Subscription<K, V> {
@@ -93,7 +95,7 @@ export class Subscription<K, V> {
       await this.#identify([...new Set(partitions.map(({ topic }) => topic))], signal);
       await this.#settled(signal);
     };
-    await waitFor('assign', work(), session.clock, options);
+    await waitFor('assign', this.#whileItLasts(work(), signal), session.clock, options);
   }
 
   async subscribe(
@@ -113,7 +115,7 @@ export class Subscription<K, V> {
       else for (const partition of dropped) partition.withheld = true;
     }
     const work = this.#host.member === undefined ? this.#readAll(signal) : this.#join(this.#host.member, signal);
-    await waitFor('subscribe', work, session.clock, options);
+    await waitFor('subscribe', this.#whileItLasts(work, signal), session.clock, options);
   }
 
   /** Without a commit; the listener hears of it. */
@@ -137,6 +139,14 @@ export class Subscription<K, V> {
     this.#abort.abort();
   }
 
+  async #whileItLasts(work: Promise<void>, signal: AbortSignal): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
+    if (signal.aborted) this.#host.superseded();
+  }
   #begin(mode: Mode): void {
     this.#abort.abort();
     this.#abort = new AbortController();
@@ -251,13 +261,17 @@ export class Subscription<K, V> {
     for (const partition of fetcher.partitions.values()) {
       const info = session.topics.byName(partition.topic);
       if (info === undefined || !info.partitions.some((of) => of.partition === partition.partition)) continue;
-      this.#missing.delete(`${partition.topic}:`);
       if (partition.at.topicId === undefined) {
+        const { topic, partition: number } = partition;
+        const waited = this.#missing.delete(`${topic}:${number}`) || this.#missing.has(`${topic}:`);
+        if (waited) partition.at.appeared();
         fetcher.setTopicId(partition, info.topicId);
         this.#host.resolve();
         fetcher.scheduleOpen();
       } else if (partition.at.topicId !== info.topicId) this.#recreated(partition, info.topicId);
     }
+    for (const key of this.#missing)
+      if (key.endsWith(':') && session.topics.byName(key.slice(0, -1))) this.#missing.delete(key);
     if (this.#mode.type !== 'topics') return;
     if (member !== undefined) {
       this.#restate(member);
