@@ -141,7 +141,10 @@ it(`what was acknowledged survives kill -9, ${KILLS} times under load, and retri
       producers: producers.map(({ producerId, acknowledged }) => ({ producerId, next: acknowledged.length })),
     };
     const child = start(command, (report) => {
-      if (report.type === 'failed') failures.push(report.message);
+      if (report.type === 'failed') {
+        failures.push(report.message);
+        whenAcknowledged?.();
+      }
       const producer = report.type === 'started' || report.type === 'failed' ? undefined : producers[report.index];
       if (producer === undefined) return;
       if (report.type === 'producer') producer.producerId = report.producerId;
