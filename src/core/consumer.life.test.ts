@@ -1,0 +1,150 @@
+// A consumer's life: observation, sharing a connection, giving way, ending.
+import { firstValueFrom, take, toArray } from 'rxjs';
+import { describe, expect, it } from 'vitest';
+import { createTestGateway, type TestGateway } from '../testing/index.ts';
+import { Client } from './client.ts';
+import { Consumer } from './consumer.ts';
+import type { ConsumerConfig } from './consumer-config.ts';
+import type { ConsumerEvent } from './consumer-events.ts';
+import type { ConnectionStatus } from './session.ts';
+
+const T0 = { topic: 't', partition: 0 };
+function consumerOf(gateway: TestGateway, config: ConsumerConfig = {}): Consumer {
+  return new Consumer({
+    transport: gateway.transport,
+    autoOffsetReset: 'earliest',
+    reconnectBackoffMs: 1,
+    reconnectBackoffMaxMs: 10,
+    ...config,
+  });
+}
+const offsets = (records: readonly { readonly offset: number }[]) => records.map(({ offset }) => offset);
+
+describe('observation', () => {
+  it('status$ replays the latest, follows reconnects and ends with one closed', async () => {
+    await using gateway = await createTestGateway({ topics: [{ name: 't' }] });
+    const consumer = consumerOf(gateway);
+    const seen: ConnectionStatus['type'][] = [];
+    consumer.status$.subscribe(({ type }) => seen.push(type));
+    expect(seen).toEqual(['connecting']);
+    await consumer.subscribe('t');
+    expect((await firstValueFrom(consumer.status$)).type).toBe('live');
+    gateway.dropConnections();
+    await expect.poll(() => seen.at(-1)).toBe('live');
+    await consumer.close();
+    expect(seen.filter((type) => type === 'closed')).toHaveLength(1);
+    expect((await firstValueFrom(consumer.status$)).type).toBe('closed');
+    expect(seen).toContain('reconnecting');
+  });
+  it('assignment$ and lag$ tell the present at once, then what changes', async () => {
+    await using gateway = await createTestGateway({ topics: [{ name: 't' }] });
+    await gateway.produce('t', ['a', 'b', 'c']);
+    await using consumer = consumerOf(gateway, { maxPollRecords: 2 });
+    expect(await firstValueFrom(consumer.assignment$)).toEqual([]);
+    await consumer.subscribe('t');
+    expect(await firstValueFrom(consumer.assignment$)).toEqual([T0]);
+    const lags = firstValueFrom(consumer.lag$.pipe(take(2), toArray()));
+    await consumer.poll();
+    expect(await lags).toEqual([[{ ...T0, lag: 3, endOffset: 3 }], [{ ...T0, lag: 1, endOffset: 3 }]]);
+  });
+});
+
+describe('a shared connection', () => {
+  it('carries several consumers, each with its own positions; one closing leaves the others', async () => {
+    await using gateway = await createTestGateway({ topics: [{ name: 't' }] });
+    await gateway.produce('t', ['a', 'b']);
+    await using client = new Client({ transport: gateway.transport });
+    const first = client.consumer({ autoOffsetReset: 'earliest' });
+    const second = client.consumer({ autoOffsetReset: 'earliest', maxPollRecords: 1 });
+    await Promise.all([first.subscribe('t'), second.subscribe('t')]);
+    expect(gateway.transport.sockets).toHaveLength(1);
+    expect(offsets(await first.poll())).toEqual([0, 1]);
+    expect(offsets(await second.poll())).toEqual([0]);
+    await first.close();
+    await gateway.produce('t', ['c']);
+    expect([...offsets(await second.poll()), ...offsets(await second.poll())]).toEqual([1, 2]);
+    expect(gateway.transport.sockets).toHaveLength(1);
+  });
+});
+
+describe('giving way', () => {
+  it('a subscription that is replaced while it waits just ends', async () => {
+    await using gateway = await createTestGateway({ topics: [{ name: 't' }, { name: 'u' }] });
+    gateway.refuseDials(true);
+    await using consumer = consumerOf(gateway);
+    const first = consumer.subscribe('t');
+    const second = consumer.subscribe('u');
+    await first;
+    gateway.refuseDials(false);
+    await second;
+    expect(consumer.assignment()).toEqual([{ topic: 'u', partition: 0 }]);
+  });
+  it('close() while subscribe() waits rejects it with CLOSED', async () => {
+    await using gateway = await createTestGateway({ topics: [{ name: 't' }] });
+    gateway.refuseDials(true);
+    const consumer = consumerOf(gateway, { groupId: 'g' });
+    const waiting = consumer.subscribe('t');
+    await Promise.all([expect(waiting).rejects.toMatchObject({ code: 'CLOSED' }), consumer.close()]);
+  });
+  it('unsubscribe does not commit, calls onPartitionsRevoked and leaves the group', async () => {
+    await using gateway = await createTestGateway({ topics: [{ name: 't' }] });
+    await gateway.produce('t', ['a']);
+    await using consumer = consumerOf(gateway, { groupId: 'g' });
+    const calls: string[] = [];
+    await consumer.subscribe('t', { listener: { onPartitionsRevoked: () => void calls.push('revoked') } });
+    await consumer.poll();
+    await consumer.unsubscribe();
+    expect(calls).toEqual(['revoked']);
+    expect(await consumer.committed(T0)).toBeNull();
+    expect(consumer.groupMetadata()).toBeNull();
+    await expect(consumer.poll()).rejects.toMatchObject({ code: 'ILLEGAL_STATE' });
+    await consumer.subscribe('t');
+    expect(offsets(await consumer.poll())).toEqual([0]);
+  });
+});
+
+describe('waiting for what is not there', () => {
+  it("assign of a partition that appears later reads it from its beginning, also with 'latest'", async () => {
+    await using gateway = await createTestGateway({ autoCreateTopics: false });
+    await using consumer = consumerOf(gateway, { autoOffsetReset: 'latest' });
+    const events: ConsumerEvent[] = [];
+    consumer.events$.subscribe((event) => events.push(event));
+    await consumer.assign([T0]);
+    expect(events).toMatchObject([{ type: 'error', error: { code: 'UNKNOWN_TOPIC_OR_PARTITION' } }]);
+    await gateway.produce('t', ['a', 'b']);
+    expect(offsets(await consumer.poll({ timeoutMs: 5_000 }))).toEqual([0, 1]);
+  });
+});
+
+describe('the event loop', () => {
+  it('gets its turns while a stream runs without backpressure', async () => {
+    await using gateway = await createTestGateway({ topics: [{ name: 't' }] });
+    for (let i = 0; i < 400; i++) await gateway.produce('t', Array.from({ length: 500 }, () => 'x'));
+    await using consumer = consumerOf(gateway);
+    await consumer.subscribe('t');
+    let last = performance.now();
+    let longest = 0;
+    let running = true;
+    const beat = () => {
+      const now = performance.now();
+      longest = Math.max(longest, now - last);
+      last = now;
+      if (running) setImmediate(beat);
+    };
+    setImmediate(beat);
+    let count = 0;
+    await new Promise<void>((resolve) => {
+      const reading = consumer.stream().subscribe(() => {
+        // About as long as a small handler takes: 200,000 of them are far more than one task may last.
+        for (let i = 0; i < 200; i++) Math.sqrt(i);
+        if (++count === 200_000) {
+          reading.unsubscribe();
+          resolve();
+        }
+      });
+    });
+    running = false;
+    // Eight ms of work at a time, and what a busy machine adds.
+    expect(longest).toBeLessThan(100);
+  });
+});

@@ -1,0 +1,55 @@
+// What a member gives up and takes on, and how one assignment follows another.
+import { describe, expect, it } from 'vitest';
+import { createTestGateway } from '../testing/index.ts';
+import { Consumer } from './consumer.ts';
+import { type AssignedPartition, reconcile } from './group-member.ts';
+
+const at = (topic: string, partition: number): AssignedPartition => ({ topic, topicId: `id of ${topic}`, partition });
+const topic = (name: string, ...partitions: number[]) => ({ topic: name, topicId: `id of ${name}`, partitions });
+
+describe('reconcile', () => {
+  it('revokes what is gone and adds what is new, and leaves the rest alone', () => {
+    const owned = [at('t', 0), at('t', 1), at('u', 0)];
+    expect(reconcile(owned, [topic('t', 1, 2), topic('v', 0)])).toEqual({
+      revoked: [at('t', 0), at('u', 0)],
+      added: [at('t', 2), at('v', 0)],
+    });
+  });
+  it('takes a topic of another id for another topic', () => {
+    const again = { topic: 't', topicId: 'another', partitions: [0] };
+    expect(reconcile([at('t', 0)], [again])).toEqual({
+      revoked: [at('t', 0)],
+      added: [{ topic: 't', topicId: 'another', partition: 0 }],
+    });
+  });
+});
+
+describe('a member', () => {
+  it('of a static id that another takes over is fenced for good with FENCED_INSTANCE_ID', async () => {
+    await using gateway = await createTestGateway({ topics: [{ name: 't' }] });
+    await gateway.produce('t', ['a']);
+    const config = {
+      transport: gateway.transport,
+      groupId: 'g',
+      groupInstanceId: 'one',
+      autoOffsetReset: 'earliest',
+      autoCommit: false,
+    } as const;
+    await using older = new Consumer(config);
+    const calls: string[] = [];
+    await older.subscribe('t', { listener: { onPartitionsLost: () => void calls.push('lost') } });
+    await using newer = new Consumer(config);
+    await newer.subscribe('t');
+    await expect(older.poll({ timeoutMs: 5_000 })).rejects.toMatchObject({ code: 'FENCED_INSTANCE_ID' });
+    expect(calls).toEqual(['lost']);
+    expect(await newer.poll()).toHaveLength(1);
+  });
+  it('of a pattern joins topics that match later', async () => {
+    await using gateway = await createTestGateway({ topics: [{ name: 'a1' }] });
+    await using consumer = new Consumer({ transport: gateway.transport, groupId: 'g', autoOffsetReset: 'latest' });
+    await consumer.subscribe(/a\d/);
+    expect(consumer.assignment()).toEqual([{ topic: 'a1', partition: 0 }]);
+    await gateway.produce('a2', ['new']);
+    expect(await consumer.poll({ timeoutMs: 5_000 })).toMatchObject([{ topic: 'a2', offset: 0 }]);
+  });
+});
