@@ -51,6 +51,8 @@ export class RecordTable {
   #scrollTop = 0;
   #height = -1;
   #pressed = -1;
+  /** When the reader last used wheel, pointer or keys here. */
+  #touchedAt = Number.NEGATIVE_INFINITY;
   /** The row at the upper edge when last drawn, and its place then. */
   #topNumber = 0;
   #topPlace = 0;
@@ -91,6 +93,9 @@ export class RecordTable {
       if (event.deltaY < 0 && this.#scrollTop > 0) this.#freeze();
     };
     this.element.addEventListener('wheel', leave, { passive: true });
+    for (const type of ['wheel', 'pointerdown', 'touchmove', 'keydown'] as const) {
+      this.element.addEventListener(type, () => this.#touch(), { passive: true });
+    }
     // Under a fast stream the row under the pointer would change between press and release: what was pressed counts.
     this.#body.addEventListener('pointerdown', (event) => {
       this.#pressed = this.#numberOf(event.target);
@@ -159,6 +164,10 @@ export class RecordTable {
     this.#schedule();
   }
 
+  #touch(): void {
+    this.#touchedAt = performance.now();
+  }
+
   #setActive(number: number): void {
     this.#active = number;
     if (number < 0) this.element.removeAttribute('aria-activedescendant');
@@ -189,6 +198,12 @@ export class RecordTable {
     // Our own scrolling was noted when it was done.
     if (Math.abs(now - before) < 1) return;
     this.#scrollTop = now;
+    // A scroller that the browser took out of the layout for a moment comes back at the top: nobody scrolled.
+    const wasReset = now === 0 && before > 2 * this.#viewport && performance.now() - this.#touchedAt > 1000;
+    if (this.#following && wasReset) {
+      this.#schedule();
+      return;
+    }
     // Measured, not remembered: a change of size scrolls before it is observed.
     const atEnd = now + this.element.clientHeight >= this.element.scrollHeight - this.#rowHeight / 2;
     if (this.#following && !atEnd) this.#freeze();
