@@ -5,10 +5,10 @@ import * as z from 'zod/mini';
 const int = (min: number, max = Number.MAX_SAFE_INTEGER) => z.int().check(z.gte(min), z.lte(max));
 const list = <T extends z.ZodMiniType>(item: T) => z.array(item).check(z.maxLength(256));
 
-export const offset = int(0);
-export const partition = int(0, 2 ** 31 - 1);
-export const topicName = z.string().check(z.minLength(1), z.maxLength(249));
-export const topicId = z
+const offset = int(0);
+const partition = int(0, 2 ** 31 - 1);
+const topicName = z.string().check(z.minLength(1), z.maxLength(249));
+const topicId = z
   .string()
   .check(
     z.regex(
@@ -16,7 +16,7 @@ export const topicId = z
       'expected a UUID in lower case with hyphens',
     ),
   );
-export const isolation = z.enum(['read_uncommitted', 'read_committed']);
+const isolation = z.enum(['read_uncommitted', 'read_committed']);
 const id = int(0, 2 ** 31 - 1);
 /** Chosen by the client: one number for each Consumer on the socket. */
 const consumer = int(0, 2 ** 31 - 1);
