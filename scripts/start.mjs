@@ -76,8 +76,8 @@ async function serve(values) {
       'warn',
     ],
     (line) => {
-      const address = /https?:\/\/\S+/.exec(line);
-      if (address) ready(address[0]);
+      const address = /\bws(s?:\/\/[^\s,]+)/.exec(line);
+      if (address) ready(`http${address[1]}`);
       else console.log(line);
     },
   );
