@@ -132,12 +132,7 @@ export function stampOf(name, inputs) {
 
 /** `npm ci` unless node_modules is what the lockfile says. */
 export async function install() {
-  const stamp = stampOf('install', [
-    'package-lock.json',
-    'package.json',
-    'gateway/package.json',
-    'examples/web/package.json',
-  ]);
+  const stamp = stampOf('install', ['package-lock.json']);
   if (stamp.fresh && existsSync(join(root, 'node_modules', 'typescript'))) return;
   const started = performance.now();
   say('Installing dependencies (npm ci)…');
