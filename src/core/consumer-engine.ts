@@ -18,6 +18,7 @@ import { Subscription } from './subscription.ts';
 import { waitFor } from './wait-options.ts';
 
 const DEFAULT_CLOSE_TIMEOUT_MS = 30_000;
+const LAST_STEPS_MS = 1_000;
 
 export class ConsumerEngine<K, V> {
   readonly config: ParsedConsumerConfig;
@@ -112,7 +113,10 @@ export class ConsumerEngine<K, V> {
         this.#listenerError ??= { error };
         wake();
       },
-      assignmentChanged: () => this.observations.assignmentChanged(),
+      assignmentChanged: () => {
+        this.#gate.check();
+        this.observations.assignmentChanged();
+      },
       background: (work) => this.#background(work),
       superseded: () => {
         if (this.#ending) throw closedError();
@@ -333,14 +337,23 @@ export class ConsumerEngine<K, V> {
     };
     const { clock, status } = this.session;
     const deadline = clock.now() + timeoutMs;
-    const left = () => Math.max(0, deadline - clock.now());
+    // Waiting for acknowledgements may use the time up; what follows gets a moment all the same.
+    const left = () => Math.max(Math.min(timeoutMs, LAST_STEPS_MS), deadline - clock.now());
     const partitions = [...this.fetcher.partitions.values()];
     this.committer?.stop();
     this.fetcher.suspended = true;
     this.reader.giveBack();
-    if (this.reader.manual) await attempt(() => this.#letGo(partitions, left()));
+    if (this.reader.manual) await attempt(() => this.#letGo(partitions, timeoutMs));
     const { autoCommit } = this.config;
-    if (autoCommit && this.committer !== undefined && this.#terminal === undefined && status.type !== 'closed') {
+    // A member that was fenced has lost what it would commit.
+    const fenced = this.subscription.mode === 'topics' && this.member?.identity === undefined;
+    if (
+      autoCommit &&
+      !fenced &&
+      this.committer !== undefined &&
+      this.#terminal === undefined &&
+      status.type !== 'closed'
+    ) {
       const offsets = this.offsetsOf(partitions, commit);
       const committer = this.committer;
       await attempt(() => committer.commitProcessed({ timeoutMs: left() }, offsets));

@@ -85,6 +85,8 @@ export class Fetcher<K, V> {
     this.#order = [...this.partitions.values()];
     this.stop(partition);
     this.restart(partition, undefined);
+    // Whatever the application still has of it is nobody's concern any more.
+    partition.at.processed = partition.at.position;
     this.#forgetId(partition);
     this.#released.delete(partition);
   }

@@ -103,6 +103,68 @@ describe('giving way', () => {
   });
 });
 
+describe('what is committed', () => {
+  const committedBy = async (gateway: TestGateway) => {
+    const [topic] = await gateway.log.topics(['t']);
+    const [at] = await gateway.log.groups.committed('g', [{ topicId: topic?.topicId ?? '', partition: 0 }]);
+    return at?.offset ?? null;
+  };
+  it('for the iterator is what lies before the record in hand', async () => {
+    await using gateway = await createTestGateway({ topics: [{ name: 't' }] });
+    await gateway.produce('t', ['a', 'b', 'c', 'd']);
+    const consumer = consumerOf(gateway, { groupId: 'g', autoCommitIntervalMs: 5 });
+    await consumer.subscribe('t');
+    for await (const { offset } of consumer) {
+      if (offset < 2) continue;
+      await expect.poll(() => committedBy(gateway)).toBe(2);
+      await consumer[Symbol.asyncDispose]();
+    }
+    expect(await committedBy(gateway)).toBe(2);
+  });
+  it('for a plain stream is all that `next` returned from', async () => {
+    await using gateway = await createTestGateway({ topics: [{ name: 't' }] });
+    await gateway.produce('t', ['a', 'b', 'c', 'd']);
+    const consumer = consumerOf(gateway, { groupId: 'g', autoCommitIntervalMs: 5 });
+    await consumer.subscribe('t');
+    consumer.stream().subscribe();
+    await expect.poll(() => committedBy(gateway)).toBe(4);
+    await consumer.close();
+  });
+  it('close() waits for acks, up to its timeout, and commits the contiguous prefix', async () => {
+    await using gateway = await createTestGateway({ topics: [{ name: 't' }] });
+    await gateway.produce('t', ['a', 'b', 'c', 'd']);
+    for (const [acked, timeoutMs, committed] of [
+      [[0, 2], 20, 1],
+      [[1, 2, 3], 5_000, 4],
+    ] as const) {
+      const consumer = consumerOf(gateway, { groupId: 'g' });
+      await consumer.subscribe('t');
+      const seen: number[] = [];
+      consumer.stream({ manualAck: true }).subscribe(({ offset }) => seen.push(offset));
+      await expect.poll(() => seen.at(-1)).toBe(3);
+      const closing = consumer.close({ timeoutMs });
+      for (const offset of acked) consumer.ack({ ...T0, offset });
+      await closing;
+      expect(await committedBy(gateway)).toBe(committed);
+    }
+  });
+  it('a revocation that takes longer than rebalanceTimeoutMs is a loss', async () => {
+    await using gateway = await createTestGateway({ topics: [{ name: 't' }, { name: 'u' }] });
+    await gateway.produce('u', ['a']);
+    await using consumer = consumerOf(gateway, { groupId: 'g', rebalanceTimeoutMs: 20 });
+    const calls: string[] = [];
+    const listener = {
+      onPartitionsRevoked: () => void calls.push('revoked'),
+      onPartitionsLost: () => void calls.push('lost'),
+    };
+    await consumer.subscribe(['t', 'u'], { listener });
+    expect(await consumer.poll()).toHaveLength(1);
+    await consumer.subscribe('t', { listener });
+    await expect.poll(() => calls).toContain('lost');
+    expect(calls).not.toContain('revoked');
+  });
+});
+
 describe('waiting for what is not there', () => {
   it("assign of a partition that appears later reads it from its beginning, also with 'latest'", async () => {
     await using gateway = await createTestGateway({ autoCreateTopics: false });
@@ -119,7 +181,11 @@ describe('waiting for what is not there', () => {
 describe('the event loop', () => {
   it('gets its turns while a stream runs without backpressure', async () => {
     await using gateway = await createTestGateway({ topics: [{ name: 't' }] });
-    for (let i = 0; i < 400; i++) await gateway.produce('t', Array.from({ length: 500 }, () => 'x'));
+    for (let i = 0; i < 400; i++)
+      await gateway.produce(
+        't',
+        Array.from({ length: 500 }, () => 'x'),
+      );
     await using consumer = consumerOf(gateway);
     await consumer.subscribe('t');
     let last = performance.now();
