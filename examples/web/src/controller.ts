@@ -50,6 +50,8 @@ export class Controller {
   #working: Promise<void> | undefined;
   #attempt: AbortController | undefined;
   #sampling = false;
+  #refreshing = false;
+  readonly #timers: ReturnType<typeof setInterval>[] = [];
 
   constructor(store: Store<AppState>, config: ClientConfig) {
     this.#store = store;
@@ -66,12 +68,19 @@ export class Controller {
 
   start(): void {
     this.#reconcile();
-    const topics = async (): Promise<void> => {
-      await this.refreshTopics();
-      setTimeout(topics, TOPICS_MS);
-    };
-    void topics();
-    setInterval(() => void this.#sample(), SAMPLE_MS);
+    void this.refreshTopics();
+    this.#timers.push(
+      setInterval(() => void this.refreshTopics(), TOPICS_MS),
+      setInterval(() => void this.#sample(), SAMPLE_MS),
+    );
+  }
+  /** Commits, leaves and lets the connection go. */
+  async close(): Promise<void> {
+    for (const timer of this.#timers) clearInterval(timer);
+    this.#attempt?.abort();
+    await this.#endRun();
+    this.#statuses.unsubscribe();
+    await this.#client.close();
   }
 
   // What to read.
@@ -154,6 +163,8 @@ export class Controller {
 
   /** Asks which topics there are. While the gateway is away it keeps what it knew. */
   async refreshTopics(): Promise<void> {
+    if (this.#refreshing) return;
+    this.#refreshing = true;
     const client = this.#client;
     let topics: TopicDescription[];
     try {
@@ -163,6 +174,8 @@ export class Controller {
       // The status pill says that the gateway is away; asking again is all there is to do.
       if (error instanceof LogError) return;
       throw error;
+    } finally {
+      this.#refreshing = false;
     }
     if (client !== this.#client) return;
     const visible = topics.filter((topic) => !topic.internal).sort((a, b) => (a.name < b.name ? -1 : 1));

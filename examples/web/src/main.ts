@@ -113,3 +113,4 @@ document.addEventListener('keydown', (event) => {
 });
 
 controller.start();
+import.meta.hot?.dispose(() => controller.close());

@@ -1,6 +1,7 @@
 // One chart card: a headline, curves over the last two minutes, and a legend that switches curves on and off. Knows nothing of what they mean.
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
+import { scaleOf } from '../chart-scale.ts';
 import { colorIndex } from '../colors.ts';
 import { h, setText } from '../dom.ts';
 import type { Curves } from '../rates.ts';
@@ -21,19 +22,6 @@ export interface ChartOptions {
 }
 
 const POWERS_OF_TWO = Array.from({ length: 40 }, (_, exponent) => 2 ** exponent);
-
-/**
- * Where the axis ends. One burst, as when a page catches up, must not flatten two minutes: if the few highest seconds
- * stand far above all others, they run out at the top and the peak is said in words.
- */
-export function scaleOf(curves: Curves): { ceiling: number; peak: number; clipped: boolean } {
-  const highs = curves.times.map((_, index) => Math.max(0, ...curves.values.map((values) => values[index] ?? 0)));
-  const sorted = highs.toSorted((a, b) => b - a);
-  const peak = sorted[0] ?? 0;
-  const usual = sorted[Math.max(2, Math.floor(sorted.length * 0.06))] ?? peak;
-  const clipped = usual > 0 && peak > usual * 4;
-  return { ceiling: Math.max(4, (clipped ? usual * 1.5 : peak) * 1.12), peak, clipped };
-}
 
 /** Colours as the style sheet has them at the moment: a canvas cannot follow custom properties. */
 function computedColor(className: string): string {
