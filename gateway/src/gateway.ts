@@ -135,8 +135,10 @@ class RunningGateway implements Gateway {
     const clients = [...this.#connections];
     this.#logger.info({ connections: clients.length, drainMs }, 'draining');
     const windowMs = Math.min(drainMs, (clients.length / RECONNECTS_PER_SECOND) * 1000);
-    for (const client of clients) {
-      client.goaway('the gateway is shutting down', Math.round(Math.random() * windowMs), drainMs);
+    for (const [i, client] of clients.entries()) {
+      // Each has a share of the window to itself, so that no two come back at once.
+      const reconnectAfterMs = Math.round(((i + Math.random()) / clients.length) * windowMs);
+      client.goaway('the gateway is shutting down', reconnectAfterMs, drainMs);
     }
     await this.#connections.whenEmpty(drainMs);
     for (const client of this.#connections) client.close('DRAIN', 'the gateway is shutting down');

@@ -17,6 +17,13 @@ const welcome: ConnectionEvent = {
   heartbeatTimeoutMs: 8_000,
 };
 
+const goaway = (reconnectAfterMs: number): ConnectionEvent => ({
+  type: 'goaway',
+  reason: 'drain',
+  reconnectAfterMs,
+  closeInMs: 10_000,
+});
+
 /** Drives a machine and keeps what it wants, in short. */
 class Bench {
   now = 1_000_000;
@@ -38,7 +45,7 @@ class Bench {
       for (const effect of this.machine.handle(event, this.now)) {
         if (effect.type === 'dial') this.did.push(`dial ${effect.url}`);
         else if (effect.type === 'hangUp') this.did.push(`hangUp ${effect.code}`);
-        else if (effect.type === 'ping') this.did.push('ping');
+        else if (effect.type === 'ping' || effect.type === 'drain') this.did.push(effect.type);
         else if (effect.status.type === 'reconnecting') this.did.push(`wait ${effect.status.delayMs}`);
         else this.did.push(effect.status.type);
       }
@@ -198,27 +205,49 @@ describe('the connection machine', () => {
     }
   });
 
-  it('comes back when a gateway that is going away said, counted from the close', () => {
-    const bench = new Bench().live().tell({ type: 'goaway', reconnectAfterMs: 3_000, closeInMs: 10_000 });
-    expect(bench.pass(10_000).tell(lost()).took()).toEqual(['wait 3000']);
-    bench.due().tell({ type: 'opened' }, welcome).pass(10_000).took();
+  it('leaves a gateway that is going away once all is answered, and comes back when it said', () => {
+    const bench = new Bench().live().tell(goaway(3_000));
+    expect(bench.took()).toEqual(['drain']);
+    expect(bench.pass(400).tell({ type: 'drained' }).took()).toEqual(['hangUp 1000', 'wait 3000']);
+    expect(bench.due().took()).toEqual(['connecting', 'dial ws://a/']);
+    bench.tell({ type: 'opened' }, welcome).pass(10_000).took();
     expect(bench.tell(lost()).took()).toEqual(['wait 50']);
   });
 
-  it('forgets the farewell of a gateway once another connection is live', () => {
-    const bench = new Bench().live().tell({ type: 'goaway', reconnectAfterMs: 3_000, closeInMs: 10_000 });
+  it('comes back when a gateway that is going away said, also where that one closed first', () => {
+    const bench = new Bench().live().tell(goaway(3_000));
+    expect(bench.pass(10_000).tell(lost()).took()).toEqual(['drain', 'wait 3000']);
+  });
+
+  it('leaves a gateway that is going away in the time it gave, whatever is unanswered', () => {
+    const bench = new Bench().live().tell(goaway(0));
+    for (let i = 0; i < 9; i++) {
+      bench.pass(1_000).tell({ type: 'tick' });
+      bench.machine.heard(bench.now);
+    }
+    expect(bench.took()).toEqual(['drain']);
+    expect(bench.due().took()).toEqual(['hangUp 1000', 'wait 50']);
+  });
+
+  it('takes the first farewell of a gateway, and none while it is not live', () => {
+    const bench = new Bench().live().tell(goaway(3_000), goaway(9_000), { type: 'drained' });
+    expect(bench.took()).toEqual(['drain', 'hangUp 1000', 'wait 3000']);
+    expect(bench.tell(goaway(9_000), { type: 'drained' }).took()).toEqual([]);
+    bench.due().tell({ type: 'opened' }, welcome).took();
+    expect(bench.tell({ type: 'drained' }).took()).toEqual([]);
+  });
+
+  it('turns to the next server when the present one is going away', () => {
+    const bench = new Bench({ urls: ['ws://a/', 'ws://b/'] }).live().tell(goaway(20), { type: 'drained' });
+    bench.took();
+    expect(bench.due().took()).toEqual(['connecting', 'dial ws://b/']);
+  });
+
+  it('forgets the farewell of a gateway once the page went away', () => {
+    const bench = new Bench().live().tell(goaway(3_000));
     bench.tell({ type: 'lifecycle', signal: 'pagehide' }, { type: 'lifecycle', signal: 'pageshow' });
     bench.tell({ type: 'opened' }, welcome).took();
     expect(bench.tell(lost()).took()).toEqual(['wait 50']);
-  });
-
-  it('leaves a gateway that said it would close and did not', () => {
-    const bench = new Bench().live().tell({ type: 'goaway', reconnectAfterMs: 0, closeInMs: 10_000 });
-    for (let i = 0; i < 18; i++) {
-      bench.pass(1_000);
-      bench.machine.heard(bench.now);
-    }
-    expect(bench.tell({ type: 'tick' }).took()).toEqual(['hangUp 4508', 'wait 50']);
   });
 
   it('ends for good on a final error and on close, and then does nothing', () => {
@@ -243,7 +272,8 @@ describe('the connection machine', () => {
         lost(),
         { type: 'tick' },
         { type: 'broken', error: new LogError('NETWORK_EXCEPTION', 'x'), code: 4400, final: false },
-        { type: 'goaway', reconnectAfterMs: 50, closeInMs: 50 },
+        { type: 'goaway', reason: 'drain', reconnectAfterMs: 50, closeInMs: 50 },
+        { type: 'drained' },
       ),
       fc
         .constantFrom('online', 'offline', 'visible', 'hidden', 'freeze', 'resume', 'pagehide', 'pageshow' as const)

@@ -43,7 +43,14 @@ export type ConnectionEvent =
   | { readonly type: 'lost'; readonly error: LogError; readonly final: boolean }
   /** The peer broke the protocol: hang up with `code`. */
   | { readonly type: 'broken'; readonly error: LogError; readonly code: number; readonly final: boolean }
-  | { readonly type: 'goaway'; readonly reconnectAfterMs: number; readonly closeInMs: number }
+  | {
+      readonly type: 'goaway';
+      readonly reason: string;
+      readonly reconnectAfterMs: number;
+      readonly closeInMs: number;
+    }
+  /** Nothing that was asked awaits an answer any more; comes after the effect 'drain'. */
+  | { readonly type: 'drained' }
   | { readonly type: 'lifecycle'; readonly signal: LifecycleSignal }
   /** The deadline has passed. */
   | { readonly type: 'tick' }
@@ -54,6 +61,8 @@ export type ConnectionEffect =
   /** Close the present socket and hear nothing more of it. */
   | { readonly type: 'hangUp'; readonly code: number; readonly reason: string }
   | { readonly type: 'ping' }
+  /** Ask nothing more on this connection, and tell 'drained' when all that was asked is answered. */
+  | { readonly type: 'drain' }
   | { readonly type: 'status'; readonly status: ConnectionStatus };
 
 type Phase =
@@ -65,8 +74,8 @@ type Phase =
       readonly silenceMs: number;
       /** When the answer to a probe is due. */
       probe?: number;
-      /** When the gateway said it would have closed. */
-      leaveBy?: number;
+      /** The gateway is going away: when to leave it, whatever is unanswered then, and when to come back. */
+      leaving?: { readonly by: number; readonly reconnectAfterMs: number; readonly error: LogError };
     };
 
 export class ConnectionMachine {
@@ -76,7 +85,6 @@ export class ConnectionMachine {
   /** Dials and short-lived connections since the last stable one. */
   #failures = 0;
   #heardAt = 0;
-  #goawayDelayMs = 0;
   #offlineSince: number | undefined;
   #hiddenSince: number | undefined;
 
@@ -103,7 +111,7 @@ export class ConnectionMachine {
       case 'waiting':
         return phase.deadline;
       case 'live':
-        return phase.probe ?? Math.min(this.#heardAt + phase.silenceMs, phase.leaveBy ?? Number.POSITIVE_INFINITY);
+        return Math.min(phase.probe ?? this.#heardAt + phase.silenceMs, phase.leaving?.by ?? Number.POSITIVE_INFINITY);
     }
   }
 
@@ -131,7 +139,6 @@ export class ConnectionMachine {
         if (phase.name !== 'greeting') return [];
         this.#phase = { name: 'live', since: now, silenceMs: event.heartbeatIntervalMs + event.heartbeatTimeoutMs };
         this.#heardAt = now;
-        this.#goawayDelayMs = 0;
         const { sessionId, logId } = event;
         return [{ type: 'status', status: { type: 'live', url: this.url, sessionId, logId } }];
       }
@@ -139,12 +146,15 @@ export class ConnectionMachine {
         return this.#hasSocket() ? this.#lost(event.error, event.final, now) : [];
       case 'broken':
         return this.#hasSocket() ? this.#hangUp(event.code, event.error, now, event.final) : [];
-      case 'goaway':
-        if (phase.name === 'live') {
-          phase.leaveBy = now + event.closeInMs + CONNECTION_DEFAULTS.probeTimeoutMs;
-          this.#goawayDelayMs = event.reconnectAfterMs;
-        }
-        return [];
+      case 'goaway': {
+        if (phase.name !== 'live' || phase.leaving !== undefined) return [];
+        const { reason, reconnectAfterMs, closeInMs } = event;
+        const error = new LogError('NETWORK_EXCEPTION', `${this.url} is going away: ${reason}`);
+        phase.leaving = { by: now + closeInMs, reconnectAfterMs, error };
+        return [{ type: 'drain' }];
+      }
+      case 'drained':
+        return phase.name === 'live' && phase.leaving !== undefined ? this.#leave(phase.leaving.error, now) : [];
       case 'lifecycle':
         return this.#lifecycle(event.signal, now);
       case 'tick':
@@ -181,6 +191,10 @@ export class ConnectionMachine {
     return [{ type: 'hangUp', code, reason: '' }, ...this.#lost(error, final, now)];
   }
 
+  #leave(error: LogError, now: number): ConnectionEffect[] {
+    return this.#hangUp(CLOSE_CODES.NORMAL.code, error, now);
+  }
+
   #lost(error: LogError, final: boolean, now: number): ConnectionEffect[] {
     if (final) {
       this.#phase = { name: 'closed' };
@@ -189,14 +203,15 @@ export class ConnectionMachine {
     const phase = this.#phase;
     const { urls, backoff, random } = this.#options;
     if (phase.name === 'live' && now - phase.since >= CONNECTION_DEFAULTS.stableAfterMs) this.#failures = 0;
-    // A server that served us is asked again first; one that did not makes way for the next.
-    if (phase.name !== 'live') this.#server = (this.#server + 1) % urls.length;
+    const leaving = phase.name === 'live' ? phase.leaving : undefined;
+    // A server that served us is asked again first; one that did not, or is going away, makes way for the next.
+    if (phase.name !== 'live' || leaving !== undefined) this.#server = (this.#server + 1) % urls.length;
     // Only a round over all the servers counts as a failure: another one may be well.
     const jittered = backoffMs(backoff, Math.floor(this.#failures / urls.length), random);
     this.#failures++;
     // A machine that says it is offline may still reach its own localhost: dial, but rarely.
-    const delayMs = Math.max(this.#offlineSince === undefined ? jittered : backoff.maxMs, this.#goawayDelayMs);
-    this.#goawayDelayMs = 0;
+    const ownMs = this.#offlineSince === undefined ? jittered : backoff.maxMs;
+    const delayMs = Math.max(ownMs, leaving?.reconnectAfterMs ?? 0);
     this.#phase = { name: 'waiting', deadline: now + delayMs };
     return [{ type: 'status', status: { type: 'reconnecting', attempt: this.#failures, delayMs, error } }];
   }
@@ -213,7 +228,8 @@ export class ConnectionMachine {
       case 'greeting':
         return this.#hangUp(CLOSE_CODES.TIMEOUT.code, silent(`${this.url} did not welcome us in time`), now);
       case 'live': {
-        if (phase.probe !== undefined || (phase.leaveBy !== undefined && now >= phase.leaveBy)) {
+        if (phase.leaving !== undefined && now >= phase.leaving.by) return this.#leave(phase.leaving.error, now);
+        if (phase.probe !== undefined) {
           return this.#hangUp(CLOSE_CODES.TIMEOUT.code, silent(`${this.url} no longer answers`), now);
         }
         if (now - deadline > CONNECTION_DEFAULTS.lateTimerMs) return this.#probe(now);

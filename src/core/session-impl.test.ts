@@ -308,6 +308,89 @@ describe('a session', () => {
     expect(session.status.type).toBe('live');
   });
 
+  const goaway = { type: 'goaway', reason: 'drain', reconnectAfterMs: 40, closeInMs: 10_000 } as const;
+
+  it('leaves a gateway that is going away at once when nothing is unanswered', async () => {
+    const { session, sockets, closes, clock } = open();
+    const sink = new Sink();
+    session.attach(sink);
+    await session.whenLive();
+    await settled();
+    sockets[0]?.send(encodeServerFrame(goaway));
+    await settled();
+    expect(closes).toEqual([1000]);
+    expect(session.status).toMatchObject({ type: 'reconnecting', delayMs: 50, error: { code: 'NETWORK_EXCEPTION' } });
+    clock.advance(50);
+    await settled();
+    expect(sink.log).toEqual(['live log', 'down', 'live log']);
+  });
+
+  it('leaves a gateway that is going away when requests and produces are answered, and asks nothing new of it', async () => {
+    const { session, sockets, closes, clock, received, gateway } = open();
+    await session.whenLive();
+    await settled();
+    gateway.script = (frame, send) => {
+      if (frame.type !== 'leave') welcoming(frame, send, sockets[0] as MemorySocket);
+    };
+    const pending = session.request({ type: 'leave', consumer: 1 });
+    const produced = session.produce('00000000-0000-4000-8000-000000000001', 0, new Uint8Array(1));
+    sockets[0]?.send(encodeServerFrame(goaway));
+    await settled();
+    const later = session.request({ type: 'leave', consumer: 2 }, { retry: false });
+    const before = received.length;
+    sockets[0]?.send(encodeServerFrame({ type: 'leave', id: 2 }));
+    await pending;
+    expect(closes).toEqual([]);
+    sockets[0]?.send(encodeServerFrame({ type: 'produce', id: 3, baseOffset: 0, logAppendTime: -1, logStart: 0 }));
+    await produced;
+    await settled();
+    expect(closes).toEqual([1000]);
+    expect(received).toHaveLength(before);
+    gateway.script = (frame, send) => {
+      welcoming(frame, send, sockets[1] as MemorySocket);
+      if (frame.type === 'leave') send({ type: 'leave', id: frame.id });
+    };
+    clock.advance(50);
+    await later;
+  });
+
+  it('leaves a gateway that is going away within the time it gave, and asks the unanswered again', async () => {
+    const { session, sockets, closes, clock, gateway } = open();
+    await session.whenLive();
+    await settled();
+    gateway.script = () => undefined;
+    const pending = session.request({ type: 'leave', consumer: 1 });
+    sockets[0]?.send(encodeServerFrame(goaway));
+    await settled();
+    clock.advance(9_999);
+    await settled();
+    expect(closes).toEqual([]);
+    clock.advance(1);
+    await settled();
+    expect(closes).toEqual([1000]);
+    gateway.script = (frame, send) => {
+      welcoming(frame, send, sockets[1] as MemorySocket);
+      if (frame.type === 'leave') send({ type: 'leave', id: frame.id });
+    };
+    clock.advance(50);
+    await pending;
+  });
+
+  it('announces gzip only where the runtime decompresses it', async () => {
+    const helloOf = async () => {
+      const { session, received } = open();
+      await session.whenLive();
+      return received[0];
+    };
+    expect(await helloOf()).toMatchObject({ type: 'hello', codecs: ['gzip'] });
+    vi.stubGlobal('DecompressionStream', undefined);
+    try {
+      expect(await helloOf()).toMatchObject({ type: 'hello', codecs: [] });
+    } finally {
+      vi.unstubAllGlobals();
+    }
+  });
+
   it('tells a consumer that attaches while live that it is, once, and after attach() returned', async () => {
     const { session } = open();
     await session.whenLive();

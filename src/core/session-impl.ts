@@ -6,7 +6,6 @@ import {
   type ClientFrameOf,
   type ErrorFrame,
   encodeClientFrame,
-  encodeProduceFrame,
   LogError,
   PROTOCOL_LIMITS,
   PROTOCOL_VERSION,
@@ -17,7 +16,7 @@ import {
 } from '../protocol/index.ts';
 import type { Clock, Random } from './clock.ts';
 import type { TokenSource } from './config.ts';
-import { type ConnectionEffect, type ConnectionEvent, ConnectionMachine } from './connection-state.ts';
+import { type ConnectionEffect, ConnectionMachine } from './connection-state.ts';
 import type {
   ConnectionStatus,
   FetchChannel,
@@ -30,7 +29,9 @@ import type {
 } from './session.ts';
 import { fetchChannel } from './session-channel.ts';
 import { Dial } from './session-dial.ts';
-import { errorOf, type Request, RequestTable } from './session-requests.ts';
+import { ConnectionDriver } from './session-driver.ts';
+import { controlRequest, produceRequest } from './session-encode.ts';
+import { errorOf, RequestTable } from './session-requests.ts';
 import { reportUncaught, Sinks } from './session-sinks.ts';
 import { mergeReplies, splitRequest, type Unnumbered } from './session-split.ts';
 import { closedError, StatusCell } from './session-status.ts';
@@ -72,17 +73,14 @@ class GatewaySession implements Session {
   readonly status$: Observable<ConnectionStatus>;
 
   readonly #options: SessionOptions;
-  readonly #machine: ConnectionMachine;
+  readonly #driver: ConnectionDriver;
   readonly #topics: SessionTopics;
   readonly #requests: RequestTable;
   readonly #produces: RequestTable;
   readonly #sinks = new Sinks();
   readonly #status: StatusCell;
-  readonly #events: ConnectionEvent[] = [];
-  #draining = false;
   #dial: Dial | undefined;
   #limits: ServerFrameOf<'welcome'>['limits'] = PROTOCOL_LIMITS;
-  #timer: { readonly due: number; readonly stop: () => void } | undefined;
   #stopLifecycle: (() => void) | undefined;
   #lives = 0;
   #roundTripMs: number | undefined;
@@ -98,7 +96,8 @@ class GatewaySession implements Session {
     this.random = random;
     this.clientId = clientId;
     this.requestTimeoutMs = requestTimeoutMs;
-    this.#machine = new ConnectionMachine({ urls, backoff, requestTimeoutMs, random });
+    const machine = new ConnectionMachine({ urls, backoff, requestTimeoutMs, random });
+    this.#driver = new ConnectionDriver(machine, clock, (effect) => this.#perform(effect));
     const table = {
       clock,
       random,
@@ -119,7 +118,7 @@ class GatewaySession implements Session {
       reportUncaught,
     );
     this.topics = this.#topics;
-    this.#status = new StatusCell({ type: 'connecting', url: this.#machine.url, attempt: 0 });
+    this.#status = new StatusCell({ type: 'connecting', url: this.#driver.url, attempt: 0 });
     this.status$ = this.#status.status$;
   }
 
@@ -134,9 +133,11 @@ class GatewaySession implements Session {
   }
 
   connect(): void {
-    if (this.#machine.phase !== 'idle') return;
-    this.#stopLifecycle = this.#options.transport.onLifecycle?.((signal) => this.#tell({ type: 'lifecycle', signal }));
-    this.#tell({ type: 'connect' });
+    if (!this.#driver.idle) return;
+    this.#stopLifecycle = this.#options.transport.onLifecycle?.((signal) =>
+      this.#driver.tell({ type: 'lifecycle', signal }),
+    );
+    this.#driver.tell({ type: 'connect' });
   }
 
   whenLive(options: RequestOptions = {}): Promise<void> {
@@ -147,7 +148,7 @@ class GatewaySession implements Session {
   async request<T extends RequestType>(frame: RequestFrame<T>, options?: RequestOptions): Promise<ServerFrameOf<T>> {
     this.connect();
     const parts = splitRequest(frame as Unnumbered, this.#limits.maxTextFrameBytes);
-    const replies = await Promise.all(parts.map((part) => this.#requests.submit(this.#controlRequest(part), options)));
+    const replies = await Promise.all(parts.map((part) => this.#requests.submit(controlRequest(part), options)));
     return mergeReplies(replies) as ServerFrameOf<T>;
   }
 
@@ -158,16 +159,7 @@ class GatewaySession implements Session {
     options?: RequestOptions,
   ): Promise<ServerFrameOf<'produce'>> {
     this.connect();
-    const request: Request = {
-      type: 'produce',
-      encode: (id) => {
-        const frame = encodeProduceFrame(id, topicId, partition, batch);
-        const { maxFrameBytes } = this.#limits;
-        if (frame.length <= maxFrameBytes) return frame;
-        const message = `a batch of ${batch.length} bytes does not fit into a frame of ${maxFrameBytes} bytes`;
-        throw new LogError('RECORD_TOO_LARGE', message, { partition });
-      },
-    };
+    const request = produceRequest(topicId, partition, batch, () => this.#limits.maxFrameBytes);
     return (await this.#produces.submit(request, { ...options, retry: false })) as ServerFrameOf<'produce'>;
   }
 
@@ -192,25 +184,13 @@ class GatewaySession implements Session {
   close(error?: LogError): Promise<void> {
     if (this.#closed === undefined) {
       const dial = this.#dial;
-      this.#tell({ type: 'close', error });
+      this.#driver.tell({ type: 'close', error });
       this.#closed = dial === undefined ? Promise.resolve() : dial.whenGone(this.clock, CLOSE_WAIT_MS);
     }
     return this.#closed;
   }
 
   // The machine.
-
-  /** Events that arise while one is handled wait for their turn, so that each sees a settled state. */
-  #tell(event: ConnectionEvent): void {
-    this.#events.push(event);
-    if (this.#draining) return;
-    this.#draining = true;
-    for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
-      for (const effect of this.#machine.handle(next, this.clock.now())) this.#perform(effect);
-    }
-    this.#draining = false;
-    this.#arm();
-  }
 
   #perform(effect: ConnectionEffect): void {
     switch (effect.type) {
@@ -224,24 +204,13 @@ class GatewaySession implements Session {
       case 'ping':
         this.#ping();
         break;
+      case 'drain':
+        this.#drain();
+        break;
       case 'status':
         this.#setStatus(effect.status);
         break;
     }
-  }
-
-  /** Frames only ever move the deadline later, so a timer that is early looks again and is set anew. */
-  #arm(): void {
-    const due = this.#machine.deadline;
-    if (this.#timer !== undefined && due !== undefined && this.#timer.due <= due) return;
-    this.#timer?.stop();
-    this.#timer = undefined;
-    if (due === undefined || due === Number.POSITIVE_INFINITY) return;
-    const stop = this.clock.after(Math.max(0, due - this.clock.now()), () => {
-      this.#timer = undefined;
-      this.#tell({ type: 'tick' });
-    });
-    this.#timer = { due, stop };
   }
 
   #setStatus(status: ConnectionStatus): void {
@@ -269,6 +238,16 @@ class GatewaySession implements Session {
     this.#sinks.onDown();
   }
 
+  #drain(): void {
+    const tables = [this.#requests, this.#produces];
+    let busy = tables.length;
+    for (const table of tables) {
+      table.drain(() => {
+        if (--busy === 0) this.#driver.tell({ type: 'drained' });
+      });
+    }
+  }
+
   #end(error: LogError): void {
     this.#stopLifecycle?.();
     this.#requests.close(error);
@@ -280,22 +259,23 @@ class GatewaySession implements Session {
     const dial = new Dial(
       { transport, url, token },
       {
-        onAuthorized: () => this.#tell({ type: 'authorized' }),
+        onAuthorized: () => this.#driver.tell({ type: 'authorized' }),
         onOpen: (token) => {
-          this.#tell({ type: 'opened' });
+          this.#driver.tell({ type: 'opened' });
           this.#send({
             type: 'hello',
             versions: [PROTOCOL_VERSION],
             clientId: this.clientId,
             software: { name: 'distributedlog-js', version: VERSION },
-            codecs: ['gzip'],
+            // The gateway decompresses what this runtime cannot.
+            codecs: typeof DecompressionStream === 'undefined' ? [] : ['gzip'],
             ...(token === undefined ? {} : { token }),
           });
         },
         onFrame: (frame) => this.#onFrame(frame),
         onLost: (error, final) => {
           this.#dial = undefined;
-          this.#tell({ type: 'lost', error, final });
+          this.#driver.tell({ type: 'lost', error, final });
         },
       },
     );
@@ -309,18 +289,14 @@ class GatewaySession implements Session {
 
   /** The connection machine hears the answer as it hears any frame; where none comes, the connection is gone. */
   #ping(onAnswer: () => void = () => undefined): void {
-    const request = { ...this.#controlRequest({ type: 'ping' }), onAnswer };
+    const request = { ...controlRequest({ type: 'ping' }), onAnswer };
     this.#requests.submit(request, { retry: false }).catch(() => undefined);
-  }
-
-  #controlRequest(frame: Unnumbered): Request {
-    return { type: frame.type, encode: (id) => encodeClientFrame({ ...frame, id }) };
   }
 
   // Frames.
 
   #onFrame(frame: string | Uint8Array): void {
-    this.#machine.heard(this.clock.now());
+    this.#driver.heard();
     try {
       if (typeof frame === 'string') {
         const control = parseServerFrame(frame);
@@ -337,7 +313,7 @@ class GatewaySession implements Session {
         `the gateway broke the protocol: ${LogError.from(cause).message}`,
         { cause },
       );
-      this.#tell({ type: 'broken', error, code: CLOSE_CODES.PROTOCOL_VIOLATION.code, final: false });
+      this.#driver.tell({ type: 'broken', error, code: CLOSE_CODES.PROTOCOL_VIOLATION.code, final: false });
     }
   }
 
@@ -377,7 +353,7 @@ class GatewaySession implements Session {
         this.#topics.onTopics(frame);
         break;
       case 'goaway':
-        this.#tell({ type: 'goaway', reconnectAfterMs: frame.reconnectAfterMs, closeInMs: frame.closeInMs });
+        this.#driver.tell(frame);
         break;
       case 'produce':
         this.#measure(this.#produces.onReply(frame));
@@ -401,12 +377,12 @@ class GatewaySession implements Session {
     if (frame.version !== PROTOCOL_VERSION) {
       const message = `the gateway speaks version ${frame.version} of the protocol, this client version ${PROTOCOL_VERSION}`;
       const error = new LogError('UNSUPPORTED_VERSION', message);
-      this.#tell({ type: 'broken', error, code: CLOSE_CODES.UNSUPPORTED_VERSION.code, final: true });
+      this.#driver.tell({ type: 'broken', error, code: CLOSE_CODES.UNSUPPORTED_VERSION.code, final: true });
       return;
     }
     this.#limits = frame.limits;
     const { sessionId, logId, heartbeatIntervalMs, heartbeatTimeoutMs } = frame;
-    this.#tell({ type: 'welcome', sessionId, logId, heartbeatIntervalMs, heartbeatTimeoutMs });
+    this.#driver.tell({ type: 'welcome', sessionId, logId, heartbeatIntervalMs, heartbeatTimeoutMs });
   }
 
   #measure(roundTripMs: number | undefined): void {

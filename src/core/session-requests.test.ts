@@ -49,6 +49,68 @@ describe('requests', () => {
     expect(clock.pending).toBe(0);
   });
 
+  it('wait for the next connection while the present one is left, and what was sent is awaited', async () => {
+    const { table, ask, answer, took } = open();
+    table.onLive();
+    const sent = [ask('a'), ask('b', { retry: false })];
+    const waiting = [ask('c'), ask('d', { retry: false })];
+    took();
+    let drained = 0;
+    table.drain(() => drained++);
+    waiting.push(ask('e', { retry: false }));
+    answer(1);
+    expect([drained, took()]).toEqual([0, []]);
+    answer(2);
+    expect([drained, took()]).toEqual([1, []]);
+    await Promise.all(sent);
+    table.onDown(gone);
+    table.onLive();
+    expect(took()).toEqual(['c#3', 'd#4']);
+    answer(3);
+    answer(4);
+    answer(5);
+    await Promise.all(waiting);
+    expect(drained).toBe(1);
+  });
+
+  it('that must not be repeated fail together when the connection was left before all were answered', async () => {
+    const { table, ask, answer, took } = open();
+    table.onLive();
+    const sent = outcome(ask('a', { retry: false }));
+    table.drain(() => undefined);
+    const late = outcome(ask('b', { retry: false }));
+    const again = outcome(ask('c'));
+    table.onDown(gone);
+    table.onLive();
+    expect(took()).toEqual(['a#1', 'c#2']);
+    answer(2);
+    expect(await Promise.all([sent, late, again])).toEqual(['NETWORK_EXCEPTION', 'NETWORK_EXCEPTION', 'ok']);
+  });
+
+  it('let the connection be left when they time out, are aborted or are told to come later', async () => {
+    const { table, ask, took, clock } = open({ maxInFlight: 3 });
+    table.onLive();
+    const abort = new AbortController();
+    const outcomes = [ask('a', { timeoutMs: 50 }), ask('b', { signal: abort.signal }), ask('c')].map(outcome);
+    took();
+    let drained = false;
+    table.drain(() => {
+      drained = true;
+    });
+    clock.advance(50);
+    abort.abort();
+    expect(drained).toBe(false);
+    table.onError({ type: 'error', id: 3, code: 'BROKER_NOT_AVAILABLE', message: 'later', retriable: true });
+    expect(drained).toBe(true);
+    clock.advance(10_000);
+    expect(took()).toEqual([]);
+    table.onDown(gone);
+    table.onLive();
+    expect(took()).toEqual(['c#4']);
+    table.onReply({ type: 'leave', id: 4 });
+    expect(await Promise.all(outcomes)).toEqual(['TIMED_OUT', 'ABORTED', 'ok']);
+  });
+
   it('are asked again on the next connection, before what came later, each under a new number', async () => {
     const { table, ask, answer, took } = open();
     table.onLive();

@@ -59,6 +59,8 @@ export class RequestTable {
   #waiting: Entry[] = [];
   #order = 0;
   #live = false;
+  /** The connection is being left: called when nothing awaits its answer any more. */
+  #onDrained: (() => void) | undefined;
   #closed: LogError | undefined;
 
   constructor(options: RequestTableOptions) {
@@ -90,7 +92,7 @@ export class RequestTable {
       const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
       entry.release.push(
         clock.after(timeoutMs, () => {
-          const where = this.#live ? 'no answer' : 'no connection';
+          const where = this.#live || entry.id !== undefined ? 'no answer' : 'no connection';
           const cause = entry.lastError;
           const why = cause === undefined ? '' : `; the last try failed: ${cause.message}`;
           const message = `${request.type}: ${where} within ${timeoutMs} ms${why}`;
@@ -113,15 +115,27 @@ export class RequestTable {
     this.#pump();
   }
 
-  /** What was sent is asked again on the next connection, before what came later, or fails if it must not be. */
+  /** Sends nothing more on this connection; what comes waits for the next one. `onDrained` is called once all that was sent is answered. */
+  drain(onDrained: () => void): void {
+    this.#live = false;
+    this.#onDrained = onDrained;
+    this.#checkDrained();
+  }
+
+  /**
+   * What was sent is asked again on the next connection, before what came later, or fails if it must not be. Then so does
+   * what waits behind it and must not be repeated; where all was answered before the connection was left, it goes on waiting.
+   */
   onDown(error: LogError): void {
     this.#live = false;
+    this.#onDrained = undefined;
+    const answered = this.#sent.size === 0;
     const entries = [...this.#sent.values(), ...this.#waiting].sort((a, b) => a.order - b.order);
     this.#sent.clear();
     this.#waiting = [];
     for (const entry of entries) {
       entry.id = undefined;
-      if (entry.retry) this.#waiting.push(entry);
+      if (entry.retry || answered) this.#waiting.push(entry);
       else this.#fail(entry, new LogError('NETWORK_EXCEPTION', `${entry.type}: ${error.message}`, { cause: error }));
     }
   }
@@ -152,6 +166,7 @@ export class RequestTable {
     }
     const { clock, random, backoff } = this.#options;
     this.#sent.delete(frame.id);
+    this.#checkDrained();
     entry.id = undefined;
     entry.lastError = error;
     this.#waiting.push(entry);
@@ -195,6 +210,14 @@ export class RequestTable {
     else this.#waiting = this.#waiting.filter((other) => other !== entry);
     entry.stopBackoff?.();
     for (const release of entry.release) release();
+    this.#checkDrained();
+  }
+
+  #checkDrained(): void {
+    if (this.#sent.size > 0 || this.#onDrained === undefined) return;
+    const onDrained = this.#onDrained;
+    this.#onDrained = undefined;
+    onDrained();
   }
 
   #fail(entry: Entry, error: LogError): void {

@@ -13,6 +13,7 @@ import {
   readProduceId,
   type ServerFrame,
 } from '../protocol/index.ts';
+import { Answers } from './answers.ts';
 import { errorFrame } from './error-frames.ts';
 import { Fetches } from './fetches.ts';
 import { Liveness } from './liveness.ts';
@@ -25,10 +26,11 @@ import { handleRequest, type RequestFrame } from './requests.ts';
 import type { ServerSession, ServerSessionOptions } from './session-port.ts';
 import { CommitTask, FetchTask } from './tasks.ts';
 import { TopicNames } from './topic-names.ts';
-import { utf8Length } from './utf8-length.ts';
+import { cutToUtf8Length, utf8Length } from './utf8-length.ts';
 
 type State = 'awaitingHello' | 'live' | 'draining' | 'closed';
 
+/** Of the reason in a close frame. */
 const MAX_REASON_BYTES = 123;
 
 export function createServerSession(options: ServerSessionOptions): ServerSession {
@@ -44,6 +46,7 @@ class ProtocolSession implements ServerSession {
   readonly #topicNames = new TopicNames();
   readonly #outbox: Outbox;
   readonly #requests: RequestQueue;
+  readonly #answers: Answers;
   readonly #fetches: Fetches;
   readonly #produces: Produces;
   readonly #members: Members;
@@ -83,6 +86,13 @@ class ProtocolSession implements ServerSession {
       onThrottled: (delayMs) => this.#send({ type: 'throttled', delayMs }),
       onFlood: () => this.close('FLOOD', `More than ${limits.maxDelayedRequests} requests were waiting.`),
     });
+    this.#answers = new Answers({
+      clock,
+      logger,
+      metrics,
+      sessionId: this.sessionId,
+      send: (frame) => this.#send(frame),
+    });
     this.#fetches = new Fetches({
       log,
       clock,
@@ -99,7 +109,7 @@ class ProtocolSession implements ServerSession {
       limits,
       now: () => clock.now(),
       reply: (frame) => this.#send(frame),
-      refuse: (id, error, startedAt) => this.#refuse('produce', id, error, startedAt),
+      refuse: (id, error, startedAt) => this.#answers.refuse('produce', id, error, startedAt),
       done: ({ topicId, batches }, startedAt) => {
         metrics?.records(this.#topicNames.nameOf(topicId), 'in', 1, batches.length);
         metrics?.request('produce', 'ok', clock.now() - startedAt);
@@ -126,6 +136,7 @@ class ProtocolSession implements ServerSession {
 
   onText(text: string): void {
     this.#guard(() => {
+      this.#liveness?.heard();
       const { limits, metrics } = this.#options;
       const bytes = utf8Length(text, limits.maxTextFrameBytes);
       metrics?.framesIn(1, bytes);
@@ -146,6 +157,7 @@ class ProtocolSession implements ServerSession {
 
   onBinary(frame: Uint8Array): void {
     this.#guard(() => {
+      this.#liveness?.heard();
       const { limits, metrics } = this.#options;
       metrics?.framesIn(1, frame.length);
       if (frame.length > limits.maxFrameBytes) {
@@ -179,14 +191,13 @@ class ProtocolSession implements ServerSession {
     const { socket, logger } = this.#options;
     this.#release();
     try {
-      socket.close(CLOSE_CODES[reason].code, shortened(message));
+      socket.close(CLOSE_CODES[reason].code, cutToUtf8Length(message, MAX_REASON_BYTES));
     } catch (error) {
       logger.warn({ err: error, sessionId: this.sessionId }, 'The socket could not be closed');
     }
   }
 
   #onFrame(frame: ClientFrame): void {
-    this.#liveness?.heard();
     if (this.#state === 'awaitingHello') {
       if (frame.type === 'hello') this.#onHello(frame);
       else this.#violation(new LogError('INVALID_REQUEST', `The first frame must be hello, not ${frame.type}.`));
@@ -216,7 +227,7 @@ class ProtocolSession implements ServerSession {
         }
         break;
       case 'commit':
-        this.#requests.submit(new CommitTask(frame, this.#options.log, this.#replies()));
+        this.#requests.submit(new CommitTask(frame, this.#options.log, this.#answers));
         break;
       default:
         this.#onRequest(frame);
@@ -276,7 +287,7 @@ class ProtocolSession implements ServerSession {
     const { log } = this.#options;
     const clock = this.#clock;
     if (frame.type === 'join' && !this.#admit(frame.consumer)) {
-      this.#refuse(frame.type, frame.id, this.#tooManyConsumers(), clock.now());
+      this.#answers.refuse(frame.type, frame.id, this.#tooManyConsumers(), clock.now());
       return;
     }
     this.#requests.submit({
@@ -286,21 +297,12 @@ class ProtocolSession implements ServerSession {
           const context = { log, members: this.#members, watch: () => this.#watch() };
           const reply = await handleRequest(frame, context);
           this.#learn(reply);
-          this.#answer(frame.type, reply, startedAt);
+          this.#answers.answer(frame.type, reply, startedAt);
         } catch (error) {
-          this.#refuse(frame.type, frame.id, error, startedAt);
+          this.#answers.refuse(frame.type, frame.id, error, startedAt);
         }
       },
     });
-  }
-
-  #replies(): ConstructorParameters<typeof CommitTask>[2] {
-    const clock = this.#clock;
-    return {
-      now: () => clock.now(),
-      answer: (reply, startedAt) => this.#answer('commit', reply, startedAt),
-      refuse: (id, error, startedAt) => this.#refuse('commit', id, error, startedAt),
-    };
   }
 
   #pendingFetch(consumer: number): FetchTask | undefined {
@@ -362,23 +364,6 @@ class ProtocolSession implements ServerSession {
     this.close('PROTOCOL_VIOLATION', error.message);
   }
 
-  #answer(type: string, reply: ServerFrame, startedAt: number): void {
-    if (this.#state === 'closed') return;
-    this.#options.metrics?.request(type, 'ok', this.#clock.now() - startedAt);
-    this.#send(reply);
-  }
-
-  #refuse(type: string, id: number, error: unknown, startedAt: number): void {
-    if (this.#state === 'closed') return;
-    const { logger, metrics } = this.#options;
-    const frame = errorFrame(error, id);
-    if (frame.code === 'UNKNOWN_SERVER_ERROR') {
-      logger.error({ err: error, request: type, sessionId: this.sessionId }, 'A request failed unexpectedly');
-    }
-    metrics?.request(type, frame.code, this.#clock.now() - startedAt);
-    this.#send(frame);
-  }
-
   #send(frame: ServerFrame): void {
     if (this.#state === 'closed') return;
     this.#guard(() => this.#outbox.send(frame));
@@ -407,16 +392,10 @@ class ProtocolSession implements ServerSession {
     this.#stopWatching?.();
     this.#liveness?.stop();
     this.#requests.close();
+    this.#answers.close();
     this.#produces.close();
     this.#fetches.closeAll();
     this.#members.closeAll();
     this.#outbox.close();
   }
-}
-
-/** A close reason may have 123 bytes. */
-function shortened(message: string): string {
-  let text = message;
-  while (utf8Length(text, MAX_REASON_BYTES) > MAX_REASON_BYTES) text = text.slice(0, -1);
-  return text;
 }

@@ -1,5 +1,6 @@
 // The two requests that melt together while they wait for their turn: seeks and commits, of which the newest wins. Knows nothing of rates.
-import type { ClientFrameOf, ServerFrame } from '../protocol/index.ts';
+import type { ClientFrameOf } from '../protocol/index.ts';
+import type { Answers } from './answers.ts';
 import type { Log, PartitionRef } from './log.ts';
 import { type PartitionToOpen, partitionKey } from './reader.ts';
 import type { RequestTask } from './request-queue.ts';
@@ -69,32 +70,26 @@ export class FetchTask implements RequestTask {
   }
 }
 
-export interface CommitReplies {
-  now(): number;
-  answer(reply: ServerFrame, startedAt: number): void;
-  refuse(id: number, error: unknown, startedAt: number): void;
-}
-
 /** Commits of one member, in the order they came. */
 export class CommitTask implements RequestTask {
   readonly key: string;
   readonly #frames: ClientFrameOf<'commit'>[];
   readonly #log: Log;
-  readonly #replies: CommitReplies;
+  readonly #answers: Answers;
 
-  constructor(frame: ClientFrameOf<'commit'>, log: Log, replies: CommitReplies) {
+  constructor(frame: ClientFrameOf<'commit'>, log: Log, answers: Answers) {
     this.key = `commit ${JSON.stringify([frame.groupId, frame.memberId, frame.memberEpoch])}`;
     this.#frames = [frame];
     this.#log = log;
-    this.#replies = replies;
+    this.#answers = answers;
   }
 
   async run(): Promise<void> {
-    const startedAt = this.#replies.now();
+    const startedAt = this.#answers.now();
     try {
-      for (const reply of await commitAll(this.#frames, this.#log)) this.#replies.answer(reply, startedAt);
+      for (const reply of await commitAll(this.#frames, this.#log)) this.#answers.answer('commit', reply, startedAt);
     } catch (error) {
-      for (const { id } of this.#frames) this.#replies.refuse(id, error, startedAt);
+      for (const { id } of this.#frames) this.#answers.refuse('commit', id, error, startedAt);
     }
   }
 

@@ -16,3 +16,10 @@ export function utf8Length(text: string, enough = Number.POSITIVE_INFINITY): num
   }
   return bytes;
 }
+
+/** As much of the text as takes at most `bytes`, in whole characters. */
+export function cutToUtf8Length(text: string, bytes: number): string {
+  let cut = text;
+  while (utf8Length(cut, bytes) > bytes) cut = cut.slice(0, -1);
+  return cut;
+}
