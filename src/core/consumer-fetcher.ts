@@ -1,14 +1,13 @@
-// Between the session and the buffers: opens fetches, grants credit, takes frames in and slices of records out. Knows nothing of groups, commits or who reads.
+// Between the session and the buffers: opens fetches, grants credit, takes frames in. Knows nothing of groups, commits or who reads.
 import { type DataFrame, LogError, type ServerFrameOf, type TopicPartition } from '../protocol/index.ts';
 import { backoffMs } from './backoff.ts';
 import type { ParsedConsumerConfig } from './consumer-config.ts';
-import { MAX_BATCH_BYTES } from './consumer-config.ts';
 import type { RecordDecoder } from './consumer-decoder.ts';
+import { Delivery } from './consumer-delivery.ts';
 import type { ConsumerEvent } from './consumer-events.ts';
-import { Hand } from './consumer-hand.ts';
+import type { Hand } from './consumer-hand.ts';
 import { ConsumerPartition } from './consumer-partition.ts';
 import { ConsumerCredit } from './credit.ts';
-import { Inflater } from './inflate.ts';
 import type { Gap, StartAt } from './positions.ts';
 import type { FetchChannel, Session } from './session.ts';
 import { errorOf } from './session-requests.ts';
@@ -39,7 +38,7 @@ export class Fetcher<K, V> {
   gaps = 0;
   readonly #host: FetcherHost<K, V>;
   readonly #byId = new Map<string, Map<number, ConsumerPartition<K, V>>>();
-  readonly #inflater = new Inflater(MAX_BATCH_BYTES);
+  readonly #delivery: Delivery<K, V>;
   readonly #release = (partition: ConsumerPartition<K, V>, wire: number, held: number): void => {
     partition.window.release(wire);
     this.credit.release(held);
@@ -50,7 +49,6 @@ export class Fetcher<K, V> {
   #channel: FetchChannel | undefined;
   #live = false;
   #order: ConsumerPartition<K, V>[] = [];
-  #turn = 0;
   #flushScheduled = false;
   /** Partitions the gateway is to be told to send no more of. */
   #closing: { topicId: string; partition: number }[] = [];
@@ -58,6 +56,16 @@ export class Fetcher<K, V> {
   constructor(host: FetcherHost<K, V>) {
     this.#host = host;
     this.credit = new ConsumerCredit(host.config.maxBufferedBytes, host.config.fetchMaxBytes);
+    this.#delivery = new Delivery({
+      decoder: host.decoder,
+      release: this.#release,
+      grew: (bytes) => {
+        this.credit.held += bytes;
+      },
+      wake: () => host.wake(),
+      reportGap: (partition, gap) => this.reportGap(partition, gap),
+      refetch: (partition) => this.#refetch(partition),
+    });
   }
 
   attach(channel: FetchChannel): void {
@@ -263,13 +271,8 @@ export class Fetcher<K, V> {
     buffer.push(frame);
     if (buffer.held === before) this.credit.release(bytes);
     if (bytes > 0) at.consumed();
-    else if (idle) this.#passOver(partition);
+    else if (idle) this.#delivery.passOver(partition);
     this.#host.wake();
-  }
-  #passOver(partition: ConsumerPartition<K, V>): void {
-    const hand = new Hand(this.#release);
-    this.#drain(partition, hand, 0);
-    hand.all();
   }
   onFetchError(frame: ServerFrameOf<'fetchError'>): void {
     const partition = this.#byId.get(frame.topicId)?.get(frame.partition);
@@ -302,6 +305,13 @@ export class Fetcher<K, V> {
       this.scheduleOpen();
     });
   }
+  /** From where decoding stands; what was decoded before stays. */
+  #refetch(partition: ConsumerPartition<K, V>): void {
+    partition.epoch++;
+    partition.open = false;
+    partition.buffer.restart(partition.buffer.cursor);
+    this.scheduleOpen();
+  }
   /** What ended the fetch takes effect once all that came before is delivered. */
   #settleEnding(partition: ConsumerPartition<K, V>): void {
     const { ending, at, buffer } = partition;
@@ -326,117 +336,19 @@ export class Fetcher<K, V> {
     this.grantCredit();
     this.#host.wake();
   }
-  /** The error that fails every read, if there is one. */
-  error(): LogError | undefined {
-    for (const partition of this.#order)
-      if (partition.at.error !== undefined && partition.readable) return partition.at.error;
-    return undefined;
-  }
-  /**
-   * Up to `max` records, without waiting: partitions take turns. Positions move as the hand is emptied.
-   * Throws what fails every read until a seek, unless there are records to hand out first.
-   */
+  /** Up to `max` records, without waiting; see Delivery.take. */
   take(max: number): Hand<K, V> {
-    const hand = new Hand<K, V>(this.#release);
-    if (this.suspended) return hand;
-    const failed = this.error();
-    if (failed !== undefined) throw failed;
-    const ready = this.#order.filter((partition) => partition.readable && !partition.drained);
-    if (ready.length > 0) {
-      const share = Math.ceil(max / ready.length);
-      this.#turn = (this.#turn + 1) % ready.length;
-      for (const limit of ready.length > 1 ? [share, max] : [max]) {
-        for (let i = 0; i < ready.length && hand.records.length < max; i++) {
-          const partition = ready[(this.#turn + i) % ready.length];
-          if (partition?.at.error === undefined && partition !== undefined) {
-            this.#drain(partition, hand, Math.min(limit, max - hand.records.length));
-          }
-        }
-      }
-    }
+    for (const partition of this.#order) if (partition.ending !== undefined) this.#settleEnding(partition);
+    const hand = this.#delivery.take(this.suspended ? [] : this.#order, max);
     if (hand.records.length === 0) {
-      hand.all();
-      for (const partition of ready) this.#settleEnding(partition);
+      for (const partition of this.#order) if (partition.ending !== undefined) this.#settleEnding(partition);
       this.grantCredit();
-      const error = this.error();
-      if (error !== undefined) throw error;
+      this.#delivery.throwError(this.suspended ? [] : this.#order);
     }
     return hand;
   }
-  #drain(partition: ConsumerPartition<K, V>, hand: Hand<K, V>, max: number): void {
-    const { buffer, returned } = partition;
-    const { records } = hand;
-    const full = records.length + max;
-    if (returned !== undefined) {
-      while (returned.index < returned.records.length && records.length < full) {
-        const record = returned.records[returned.index++];
-        if (record !== undefined) records.push(record);
-      }
-      const last = records.at(-1);
-      if (returned.index < returned.records.length) {
-        if (max > 0 && last !== undefined) hand.endRun(partition, last.offset + 1, 0, 0);
-        return;
-      }
-      partition.returned = undefined;
-      hand.endRun(partition, returned.next, returned.wire, returned.held);
-    }
-    const { decoder } = this.#host;
-    try {
-      // The record after the last one is looked at as well: so the position is past whatever holds no record.
-      for (let raw = buffer.peek(); raw !== undefined && records.length < full; raw = buffer.peek()) {
-        if (decoder.decode(partition, raw, records)) buffer.shift();
-        else break;
-      }
-    } catch (error) {
-      this.#unreadable(partition, LogError.from(error));
-    }
-    hand.endRun(partition, buffer.cursor, buffer.takeWireDone(), buffer.takeHeldDone());
-    const lost = buffer.takeLost();
-    if (lost !== undefined) this.reportGap(partition, { ...lost, cause: 'retention' });
-    if (buffer.compressed !== undefined) this.#inflate(partition);
-  }
-  #inflate(partition: ConsumerPartition<K, V>): void {
-    const { buffer } = partition;
-    const batch = buffer.compressed;
-    if (batch === undefined) return;
-    this.#inflater.request({
-      batch,
-      wanted: () => buffer.compressed === batch && partition.readable,
-      done: (bytes) => {
-        this.credit.held += buffer.decompressed(batch, bytes);
-        this.#host.wake();
-      },
-      failed: (error) => {
-        this.#unreadable(partition, error);
-        this.#host.wake();
-      },
-    });
-  }
-  /** A damaged batch is fetched once more; found damaged again, or unreadable for another reason, it fails every read until a seek. */
-  #unreadable(partition: ConsumerPartition<K, V>, error: LogError): void {
-    const { at, buffer, topic } = partition;
-    const offset = buffer.cursor;
-    if (error.code === 'CORRUPT_MESSAGE' && partition.damagedAt !== offset) {
-      partition.damagedAt = offset;
-      partition.epoch++;
-      partition.open = false;
-      buffer.restart(offset);
-      this.scheduleOpen();
-      return;
-    }
-    const { code, message, cause, retriable } = error;
-    at.fail(
-      new LogError(code, `${topic}-${partition.partition}: ${message}`, {
-        topic,
-        partition: partition.partition,
-        offset,
-        cause,
-        retriable,
-      }),
-    );
-  }
   close(): void {
-    this.#inflater.clear();
+    this.#delivery.close();
     this.#live = false;
     if (this.partitions.size > 0) this.#channel?.send({ type: 'fetchClose' });
     for (const partition of [...this.partitions.values()]) {
