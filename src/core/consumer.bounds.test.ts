@@ -1,6 +1,6 @@
 // Memory, damage, loss and fencing: what the consumer holds, and what it does when things go wrong.
 import { describe, expect, it } from 'vitest';
-import { compressBatch, encodeBatch, type LogError } from '../protocol/index.ts';
+import { compressBatch, encodeBatch, LogError } from '../protocol/index.ts';
 import type { MemoryLog, ReadResult } from '../server/index.ts';
 import { createTestGateway, type TestGateway } from '../testing/index.ts';
 import { Consumer } from './consumer.ts';
@@ -165,6 +165,33 @@ describe('damage', () => {
     expect(error).toMatchObject({ code: 'CORRUPT_MESSAGE', topic: 't', partition: 0, offset: seen.length });
     await expect(consumer.poll()).rejects.toMatchObject({ code: 'CORRUPT_MESSAGE' });
     expect(await consumer.position(T0)).toBe(seen.length);
+  });
+});
+
+describe('a fetch that ends with an error', () => {
+  it('fails the reader once all that came before it is delivered', async () => {
+    await using gateway = await createTestGateway({ topics: [{ name: 't' }] });
+    await gateway.produce('t', ['a', 'b', 'c']);
+    const { log } = gateway;
+    const read = log.read.bind(log);
+    log.read = (request) => {
+      if (request.offset < 3) return read(request);
+      return Promise.reject(new LogError('TOPIC_AUTHORIZATION_FAILED', 'not any more'));
+    };
+    await using consumer = consumerOf(gateway);
+    await consumer.subscribe('t');
+    const seen: number[] = [];
+    const reading = (async () => {
+      for await (const { offset } of consumer) {
+        seen.push(offset);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    })();
+    await expect(reading).rejects.toMatchObject({ code: 'TOPIC_AUTHORIZATION_FAILED', topic: 't', partition: 0 });
+    expect(seen).toEqual([0, 1, 2]);
+    await expect(consumer.poll()).rejects.toMatchObject({ code: 'TOPIC_AUTHORIZATION_FAILED' });
+    consumer.seek(T0, 1);
+    expect(await consumer.poll()).toHaveLength(2);
   });
 });
 
