@@ -15,6 +15,7 @@ import { adviseOn, type Remedy } from './advice.ts';
 import { type AppState, effectiveTopics, type Failure } from './app-state.ts';
 import { ConsumerRun, type SeekTarget } from './consumer-run.ts';
 import { Continuity } from './continuity.ts';
+import { messageOf } from './format.ts';
 import { RateLimiter } from './limiter.ts';
 import { Notices } from './notices.ts';
 import { RowRing } from './ring.ts';
@@ -321,8 +322,6 @@ export class Controller {
     }
   }
 }
-
-export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 const LABELS: Record<Remedy, string> = {
   reconnect: 'Reconnect',

@@ -5,8 +5,8 @@ import './styles/records.css';
 import './styles/panels.css';
 import './styles/layout.css';
 import { initialState } from './app-state.ts';
-import { Controller } from './controller.ts';
 import { h, isTyping } from './dom.ts';
+import { nextTurn } from './reader.ts';
 import { createStore } from './store.ts';
 import { formatChoice, parseChoice } from './url-state.ts';
 import { createCharts } from './views/charts.ts';
@@ -26,6 +26,9 @@ import { createThemeSwitch } from './views/theme.ts';
 const store = createStore(initialState(parseChoice(location.search)));
 // The gateway that served this page is the one to read from; only a development server needs to be told of another.
 const server: string | undefined = import.meta.env.VITE_GATEWAY;
+// What speaks to the gateway comes as a file of its own, and the page is built in turns: no step of the start is a long one.
+const { Controller } = await import('./controller.ts');
+await nextTurn();
 const controller = new Controller(store, { bootstrapServers: server });
 
 const charts = createCharts(store, controller);
@@ -55,6 +58,7 @@ const side = createTabs('Details', [
 ]);
 const openNewTopic = (): void => newTopic.open('New topic');
 
+await nextTurn();
 document.body.append(
   h('a', { class: 'skip', href: '#records' }, 'Skip to the records'),
   createHeader(store, { theme: theme.element, onHelp: () => help.open() }),
@@ -112,5 +116,6 @@ document.addEventListener('keydown', (event) => {
   event.preventDefault();
 });
 
+await nextTurn();
 controller.start();
 import.meta.hot?.dispose(() => controller.close());

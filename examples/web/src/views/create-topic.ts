@@ -1,7 +1,8 @@
 // Asks for the name and the partitions of a new topic, creates it, and reads it from then on.
 import type { AppState } from '../app-state.ts';
-import { type Controller, messageOf } from '../controller.ts';
+import type { Controller } from '../controller.ts';
 import { h } from '../dom.ts';
+import { messageOf } from '../format.ts';
 import type { Store } from '../store.ts';
 import { createFormDialog, type FormDialog } from './dialog.ts';
 

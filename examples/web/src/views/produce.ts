@@ -1,7 +1,8 @@
 // The form that writes one record, with a hint whether the value is JSON, and where the record landed.
 import type { AppState } from '../app-state.ts';
-import { type Controller, messageOf } from '../controller.ts';
+import type { Controller } from '../controller.ts';
 import { h, icon, setText } from '../dom.ts';
+import { messageOf } from '../format.ts';
 import { parseHeaderLines } from '../header-lines.ts';
 import type { Store } from '../store.ts';
 

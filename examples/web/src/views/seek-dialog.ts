@@ -1,9 +1,9 @@
 // Asks where to go on reading: an offset, an end of the log, a time, or the newest records.
 import type { TopicPartition } from 'distributedlog';
 import type { SeekTarget } from '../consumer-run.ts';
-import { type Controller, messageOf } from '../controller.ts';
+import type { Controller } from '../controller.ts';
 import { h } from '../dom.ts';
-import { toLocalInput } from '../format.ts';
+import { messageOf, toLocalInput } from '../format.ts';
 import { createFormDialog } from './dialog.ts';
 
 export interface SeekDialog {
