@@ -6,7 +6,7 @@ import type { ConsumerEvent } from './consumer-events.ts';
 import { checkTopicName } from './names.ts';
 import type { Session } from './session.ts';
 import { aborted, errorOf } from './session-requests.ts';
-import type { WaitOptions } from './wait-options.ts';
+import { type WaitOptions, waitFor } from './wait-options.ts';
 
 export interface CommitterHost {
   readonly session: Session;
@@ -15,6 +15,7 @@ export interface CommitterHost {
   identity(): { readonly memberId: string; readonly memberEpoch: number } | undefined;
   /** Resolves when the member (if there is one) is held by the gateway. */
   whenIn(): Promise<void>;
+  owns(topic: string, partition: number): boolean;
   /** What is processed, of every assigned partition whose position is known. */
   processed(): readonly TopicPartitionOffset[];
   /** Rejects where there is no such topic. */
@@ -69,21 +70,32 @@ export class Committer {
 
   /** Commits those of `offsets` (default: what is processed when its turn comes) that have not been committed. */
   commitProcessed(options: WaitOptions, offsets?: readonly TopicPartitionOffset[]): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#inTurn(options, async (rest) => {
       const changed = (offsets ?? this.#host.processed()).filter(
         (at) => this.#last.get(`${at.topic}:${at.partition}`) !== at.offset,
       );
-      if (changed.length > 0) await this.#commit(changed, options);
+      if (changed.length > 0) await this.#commit(changed, rest);
     });
   }
   /** Commits exactly these. */
   commit(offsets: readonly TopicPartitionOffset[], options: WaitOptions): Promise<void> {
-    return this.#inTurn(() => (offsets.length === 0 ? Promise.resolve() : this.#commit(offsets, options)));
+    return this.#inTurn(options, async (rest) => {
+      if (offsets.length > 0) await this.#commit(offsets, rest);
+    });
   }
-  #inTurn(work: () => Promise<void>): Promise<void> {
-    const result = this.#turn.then(work);
+  /** Waiting for its turn takes from the time a commit has; one whose time is over by then is not sent. */
+  #inTurn(options: WaitOptions, work: (rest: WaitOptions) => Promise<void>): Promise<void> {
+    const { clock, requestTimeoutMs } = this.#host.session;
+    const { timeoutMs = requestTimeoutMs, signal } = options;
+    const deadline = clock.now() + timeoutMs;
+    const result = this.#turn.then(() => {
+      if (signal?.aborted) throw aborted(signal);
+      const left = deadline - clock.now();
+      if (left < 0) throw new LogError('TIMED_OUT', `commit: not done within ${timeoutMs} ms`);
+      return work({ timeoutMs: left, signal });
+    });
     this.#turn = result.catch(() => undefined);
-    return result;
+    return waitFor('commit', result, clock, { timeoutMs, signal });
   }
 
   async #commit(offsets: readonly TopicPartitionOffset[], options: WaitOptions): Promise<void> {
@@ -116,7 +128,7 @@ export class Committer {
           last = error;
         });
       } catch (cause) {
-        const error = final(LogError.from(cause));
+        const error = this.#final(LogError.from(cause), pending);
         if (!error.retriable || error.code === 'TIMED_OUT') throw error;
         last = error;
       }
@@ -150,11 +162,17 @@ export class Committer {
       const problem = reply.partitions[i]?.error;
       if (problem === undefined) return false;
       const { topic, partition } = offset;
-      const error = final(errorOf({ ...problem, topic, partition, offset: offset.offset }));
+      const error = this.#final(errorOf({ ...problem, topic, partition, offset: offset.offset }), [offset]);
       if (!error.retriable) throw error;
       later(error);
       return true;
     });
+  }
+  /** A stale epoch is refreshed and tried again, but not for what has been given up. */
+  #final(error: LogError, offsets: readonly TopicPartitionOffset[]): LogError {
+    const stale =
+      error.code === 'STALE_MEMBER_EPOCH' && offsets.some(({ topic, partition }) => !this.#host.owns(topic, partition));
+    return stale || LOST.has(error.code) ? lost(error) : error;
   }
   /** `work`, but no longer than `ms`; then TIMED_OUT, unless the time is what is waited for. */
   #before(work: Promise<void>, ms: number, signal: AbortSignal | undefined, quiet = false): Promise<void> {
@@ -176,8 +194,8 @@ export class Committer {
   }
 }
 
-function final(error: LogError): LogError {
-  if (!LOST.has(error.code) || error.code === 'COMMIT_FAILED') return error;
+function lost(error: LogError): LogError {
+  if (error.code === 'COMMIT_FAILED') return error;
   const { topic, partition, offset } = error;
   const message = `the member no longer owns what it commits (${error.code}): ${error.message}`;
   return new LogError('COMMIT_FAILED', message, { topic, partition, offset, cause: error });

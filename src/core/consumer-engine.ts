@@ -88,6 +88,7 @@ export class ConsumerEngine<K, V> {
           identity: () => (this.subscription.mode === 'topics' ? this.member?.identity : undefined),
           whenIn: () =>
             this.subscription.mode === 'topics' ? (this.member?.whenIn() ?? Promise.resolve()) : Promise.resolve(),
+          owns: (topic, partition) => this.fetcher.get(topic, partition) !== undefined,
           processed: () => this.offsetsOf(this.fetcher.partitions.values(), 'processed'),
           topicId: async (topic, options) => (await this.queries.topic(topic, options)).topicId,
           emit,

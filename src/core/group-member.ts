@@ -53,7 +53,8 @@ export function reconcile(
   return { revoked, added: [...wanted.values()] };
 }
 
-type Phase = 'out' | 'joining' | 'in';
+/** 'down': a member whose connection is gone; nothing may be said in its name before it has joined again. */
+type Phase = 'out' | 'joining' | 'in' | 'down';
 
 export class GroupMember {
   readonly #host: MemberHost;
@@ -108,14 +109,14 @@ export class GroupMember {
   }
 
   onLive(): void {
-    if (this.#phase === 'in') {
-      this.#phase = 'joining';
-      this.#host.deliver(false);
-      void this.#rejoin();
-    }
+    if (this.#phase !== 'down') return;
+    this.#phase = 'joining';
+    void this.#rejoin();
   }
   onDown(): void {
-    if (this.#phase !== 'out') this.#host.deliver(false);
+    if (this.#phase === 'out') return;
+    this.#host.deliver(false);
+    if (this.#phase === 'in') this.#phase = 'down';
   }
   onAssignment(assignment: Assignment): void {
     if (this.#phase !== 'in' || assignment.memberEpoch < this.#memberEpoch) return;
