@@ -32,7 +32,6 @@ export interface ProducerRecord {
 export interface RecordMetadata {
   readonly topic: string;
   readonly partition: number;
-  /** −1 where the log no longer knows the offset of a batch that an earlier attempt had written. */
   readonly offset: number;
   /** The record's, or the log's where the topic uses the time of appending. */
   readonly timestamp: number;

@@ -223,11 +223,13 @@ describe('PartitionSender', () => {
   });
   it('has at most five batches in flight and gathers larger ones meanwhile', async () => {
     const app = new Application({ batchBytes: 120 });
+    app.send('first');
+    await app.run(10);
     for (let i = 0; i < 20; i++) app.send(`${i}`, 120_000, 100);
     await turn();
-    expect(app.network.sent).toHaveLength(5);
+    expect(app.network.sent).toHaveLength(6);
     await app.run(50);
-    expect(app.codes()).toEqual([...Array(20).keys()]);
+    expect(app.codes()).toEqual([...Array(21).keys()]);
   });
   it('sends the very same bytes again after a lost acknowledgement, which writes nothing twice', async () => {
     const app = new Application();
@@ -309,12 +311,25 @@ describe('PartitionSender', () => {
     await app.run(2_000);
     expect(app.outcomes.get('b')).toMatchObject({ offset: 1 });
   });
-  it('resolves a duplicate that the log no longer remembers without an offset', async () => {
-    const app = new Application();
+  it('sends the first batch under a producer id alone, since a lenient log would begin with whatever comes first', async () => {
+    const app = new Application({ batchBytes: 50 });
+    for (let i = 0; i < 4; i++) app.send(`${i}`);
+    await turn();
+    expect(app.network.sent).toHaveLength(1);
+    app.network.fates.push('THROTTLING_QUOTA_EXCEEDED');
+    await app.run(500);
+    expect(app.codes()).toEqual([0, 1, 2, 3]);
+  });
+  it('never takes a batch for written that the log cannot find, and goes on under another id', async () => {
+    const app = new Application({ batchBytes: 50 });
     app.network.fates.push('DUPLICATE_SEQUENCE_NUMBER');
     app.send('a');
-    await app.run(50);
-    expect(app.codes()).toEqual([-1]);
+    app.send('b');
+    await app.run(500);
+    expect(app.codes()).toEqual(['DUPLICATE_SEQUENCE_NUMBER', 0]);
+    expect(app.outcomes.get('a')).toMatchObject({ message: expect.stringContaining('may or may not') });
+    const [first, second] = app.network.sent.map((bytes) => readBatchHeader(bytes, 0)?.producerId);
+    expect(second).not.toBe(first);
   });
   it('takes back an entry that was not sent', async () => {
     const app = new Application({ lingerMs: 100, batchBytes: 1_000 });

@@ -2,9 +2,10 @@
 //
 // Every batch gets its sequence number and its bytes when it enters the window of batches in flight, and a retry sends these very bytes: the
 // log recognises what it already has. When a batch fails, nothing more is sent until all others in flight are settled, then the rest of the
-// window goes out again from the oldest on; so a retry can neither overtake nor be overtaken. When the log says that the numbering is broken,
-// numbering begins anew under a new producer id, but only for batches of which every attempt was refused: a batch that may have been written
-// under its old number fails instead, since under a new one it could be written twice.
+// window goes out again from the oldest on; so a retry can neither overtake nor be overtaken. The first batch under a producer id goes alone,
+// so that no log, however lenient with producers it does not know, can begin with a later one. When the log says that the numbering is broken,
+// numbering begins anew under an id that this partition never used, but only for batches of which every attempt was refused: a batch that may
+// have been written under its old number fails instead, since under a new one it could be written twice.
 import { compressBatch, type ErrorCode, encodeBatch, LogError } from '../protocol/index.ts';
 import { Accumulator, type AccumulatorOptions } from './accumulator.ts';
 import { type Backoff, backoffMs } from './backoff.ts';
@@ -69,7 +70,9 @@ const REFUSALS: ReadonlySet<ErrorCode> = new Set([
   'THROTTLING_QUOTA_EXCEEDED',
   'CORRUPT_MESSAGE',
 ]);
+/** A log remembers as many batches as can be in flight: one that it takes for written, and cannot say where, is not the one we mean. */
 const NUMBERING: ReadonlySet<ErrorCode> = new Set([
+  'DUPLICATE_SEQUENCE_NUMBER',
   'OUT_OF_ORDER_SEQUENCE_NUMBER',
   'UNKNOWN_PRODUCER_ID',
   'INVALID_PRODUCER_EPOCH',
@@ -88,6 +91,8 @@ export class PartitionSender {
   #flying = 0;
   #identity: ProducerIdentity | undefined;
   #needsFresh = false;
+  /** The log has written a batch under this identity. */
+  #isKnown = false;
   #nextSequence = 0;
   /** Something failed: nothing is sent until the rest in flight has settled. */
   #recovering = false;
@@ -174,9 +179,10 @@ export class PartitionSender {
     for (const batch of this.#window) {
       if (batch.state !== 'waiting') continue;
       if (this.#identity === undefined) return this.#getIdentity();
+      if (!this.#mayFly) return;
       this.#fly(batch, now);
     }
-    while (this.#window.length < MAX_IN_FLIGHT && !this.#recovering) {
+    while (this.#window.length < MAX_IN_FLIGHT && !this.#recovering && this.#mayFly) {
       const { readyAt } = this.#queue;
       if (readyAt === undefined) return;
       if (readyAt > now && !this.#port.isFlushing()) {
@@ -196,6 +202,10 @@ export class PartitionSender {
       this.#window.push(batch);
       this.#fly(batch, now);
     }
+  }
+
+  get #mayFly(): boolean {
+    return this.#isKnown || this.#flying === 0;
   }
 
   /** Takes the next `count` numbers; they wrap at 2^31 as the log expects. */
@@ -276,9 +286,7 @@ export class PartitionSender {
       ({ baseOffset, logAppendTime }) => this.#onWritten(batch, baseOffset, logAppendTime),
       (cause: unknown) => {
         const error = LogError.from(cause);
-        // Written before, too long ago for the log to say where.
-        if (error.code === 'DUPLICATE_SEQUENCE_NUMBER') this.#onWritten(batch, -1, -1);
-        else this.#onFailure(batch, error, !REFUSALS.has(error.code));
+        this.#onFailure(batch, error, !REFUSALS.has(error.code));
       },
     );
   }
@@ -287,10 +295,11 @@ export class PartitionSender {
     this.#flying--;
     if (!this.#leaveWindow(batch)) return;
     this.#failures = 0;
+    this.#isKnown = true;
     const { topic, partition } = this;
     batch.entries.forEach(({ resolve, record }, i) => {
       const timestamp = logAppendTime >= 0 ? logAppendTime : record.timestamp;
-      resolve({ topic, partition, offset: baseOffset < 0 ? -1 : baseOffset + i, timestamp });
+      resolve({ topic, partition, offset: baseOffset + i, timestamp });
     });
     this.#settled();
   }
@@ -344,11 +353,12 @@ export class PartitionSender {
         new LogError(reason.code, message, { topic: this.topic, partition: this.partition, cause: reason }),
       );
     }
-    this.#beginNumbering(true);
+    this.#beginNumbering();
   }
-  #beginNumbering(fresh: boolean): void {
+  #beginNumbering(): void {
     this.#identity = undefined;
-    this.#needsFresh = fresh;
+    this.#needsFresh = true;
+    this.#isKnown = false;
     this.#nextSequence = 0;
     for (const batch of this.#window) {
       batch.bytes = undefined;
@@ -367,7 +377,7 @@ export class PartitionSender {
       this.#topicId = topicId;
       // Whatever had been written is gone with the old topic, and with it what it knew of this producer.
       for (const batch of this.#window) batch.ambiguous = false;
-      this.#beginNumbering(false);
+      this.#beginNumbering();
     });
     this.#pause(work);
   }

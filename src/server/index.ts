@@ -6,8 +6,14 @@ export { type CoordinatedGroups, type CoordinatedGroupsOptions, coordinatedGroup
 export { DEFAULT_LIMITS, type Limits } from './limits.ts';
 export type * from './log.ts';
 export { type MemoryLog, type MemoryLogOptions, memoryLog } from './memory-log.ts';
-export { type ProducerBatch, ProducerState } from './producer-state.ts';
-export { randomHex, randomUuid } from './random-id.ts';
+export {
+  afterWriting,
+  type ProducerState,
+  type SequencedBatch,
+  type WrittenBatch,
+  writtenBefore,
+} from './producer-state.ts';
+export { firstProducerId, randomHex, randomUuid } from './random-id.ts';
 export { createServerSession } from './session.ts';
 export type * from './session-port.ts';
 export {

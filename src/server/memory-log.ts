@@ -16,7 +16,7 @@ import type {
 } from './log.ts';
 import { type MemoryOffsets, memoryOffsets } from './memory-offsets.ts';
 import { MemoryPartition } from './memory-partition.ts';
-import { randomUuid } from './random-id.ts';
+import { firstProducerId, randomUuid } from './random-id.ts';
 import { type CheckedTopicSpec, checkTopicSpec, isInternalTopic } from './topic-spec.ts';
 
 export interface MemoryLogOptions {
@@ -60,7 +60,7 @@ class InMemoryLog implements MemoryLog {
   readonly #listeners = new Set<TopicsListener>();
   readonly #offsets: MemoryOffsets = memoryOffsets();
   readonly #groups: CoordinatedGroups;
-  #nextProducerId = 1;
+  #nextProducerId: number;
   #cancelRetention: (() => void) | undefined;
   #closed = false;
 
@@ -70,6 +70,7 @@ class InMemoryLog implements MemoryLog {
     this.#clock = clock;
     this.#random = random;
     this.#defaultPartitions = defaultPartitions;
+    this.#nextProducerId = firstProducerId(random);
     const infoOf = (topic: Topic | undefined) => topic && describe(topic);
     this.#groups = coordinatedGroups({
       offsets: this.#offsets,
@@ -168,7 +169,7 @@ class InMemoryLog implements MemoryLog {
 
   async append(partition: PartitionRef, batch: Uint8Array): Promise<AppendResult> {
     this.#mustBeOpen();
-    return this.#find(partition).append(batch);
+    return this.#find(partition).append(batch, this.#clock.now());
   }
 
   health(): LogError | undefined {

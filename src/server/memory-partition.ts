@@ -9,7 +9,7 @@ import {
   verifyBatch,
 } from '../protocol/index.ts';
 import type { AppendResult, PartitionEnds, ReadRequest, ReadResult } from './log.ts';
-import { ProducerState } from './producer-state.ts';
+import { afterWriting, type ProducerState, writtenBefore } from './producer-state.ts';
 
 interface Stored {
   readonly bytes: Uint8Array;
@@ -50,7 +50,7 @@ export class MemoryPartition {
     return this.#waiters.size;
   }
 
-  append(batch: Uint8Array): AppendResult {
+  append(batch: Uint8Array, now: number): AppendResult {
     const { topic, partition } = this;
     const header = readBatchHeader(batch, 0);
     if (header === undefined || header.sizeInBytes !== batch.length) {
@@ -72,9 +72,12 @@ export class MemoryPartition {
         partition,
       });
     }
-    const producer = header.producerId < 0 ? undefined : this.#producer(header.producerId);
-    const before = producer?.check(header);
-    if (before !== undefined) return { baseOffset: before, logAppendTime: -1, logStart: this.#logStart };
+    if (header.producerId >= 0) {
+      const before = writtenBefore(this.#producers.get(header.producerId), header);
+      if (before !== undefined) {
+        return { baseOffset: before.baseOffset, logAppendTime: -1, logStart: this.#logStart };
+      }
+    }
     const baseOffset = this.#end;
     const bytes = batch.slice();
     stampBatch(bytes, 0, baseOffset, LEADER_EPOCH);
@@ -82,7 +85,7 @@ export class MemoryPartition {
     this.#batches.push({ bytes, header: { ...header, baseOffset, lastOffset, leaderEpoch: LEADER_EPOCH } });
     this.#bytes += bytes.length;
     this.#end = lastOffset + 1;
-    producer?.wrote(header, baseOffset);
+    if (header.producerId >= 0) this.#remember(header, baseOffset, now);
     for (const wake of [...this.#waiters]) wake();
     return { baseOffset, logAppendTime: -1, logStart: this.#logStart };
   }
@@ -132,7 +135,7 @@ export class MemoryPartition {
     let dropped = 0;
     for (const { bytes, header } of this.#batches) {
       const tooOld = retentionMs !== undefined && header.maxTimestamp < now - retentionMs;
-      const tooMany = retentionBytes !== undefined && this.#bytes > retentionBytes;
+      const tooMany = retentionBytes !== undefined && this.#bytes - bytes.length >= retentionBytes;
       if (!tooOld && !tooMany) break;
       this.#bytes -= bytes.length;
       this.#logStart = header.lastOffset + 1;
@@ -149,16 +152,15 @@ export class MemoryPartition {
     for (const wake of [...this.#waiters]) wake();
   }
 
-  #producer(producerId: number): ProducerState {
-    const state = this.#producers.get(producerId) ?? new ProducerState();
-    // The order of the map is the order of use.
+  #remember(header: BatchHeader, baseOffset: number, now: number): void {
+    const { producerId } = header;
+    const state = afterWriting(this.#producers.get(producerId), header, baseOffset, now);
+    // The order of the map is the order of writing.
     this.#producers.delete(producerId);
     this.#producers.set(producerId, state);
-    if (this.#producers.size > MAX_PRODUCERS) {
-      const [oldest] = this.#producers.keys();
-      if (oldest !== undefined) this.#producers.delete(oldest);
-    }
-    return state;
+    if (this.#producers.size <= MAX_PRODUCERS) return;
+    const [oldest] = this.#producers.keys();
+    if (oldest !== undefined) this.#producers.delete(oldest);
   }
 
   #check({ offset, leaderEpoch }: ReadRequest): void {

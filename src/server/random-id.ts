@@ -16,3 +16,11 @@ export function randomUuid(random: Random): string {
   const variant = DIGITS[8 + Math.floor(random() * 4)];
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20)}`;
 }
+
+/**
+ * Where a log begins to number its producers: anywhere, so that what a producer still knows from another log, or from an earlier life of
+ * this one, is nobody else's id here, and no batch of one passes for a repetition of another's.
+ */
+export function firstProducerId(random: Random): number {
+  return Math.floor(random() * 2 ** 52);
+}

@@ -68,6 +68,22 @@ export const producerCases: readonly LogCase[] = [
     },
   },
   {
+    name: 'a producer that is not known begins at sequence 0, so that a batch that failed is never taken for written',
+    async run({ create }) {
+      const log = await create();
+      const topic = await log.createTopic({ name: 't', partitions: 2 });
+      const { producerId } = await log.initProducer();
+      const send = (n: number, partition = 0) =>
+        log.append(at(topic, partition), batchOf([`${n}`], { sequence: sequence(producerId, n) }));
+      await rejects(send(1), 'UNKNOWN_PRODUCER_ID');
+      equal(endsOf(log, at(topic)).highWatermark, 0, 'nothing was written');
+      equal((await send(0)).baseOffset, 0, 'the first');
+      equal((await send(1)).baseOffset, 1, 'the second');
+      await rejects(send(2, 1), 'UNKNOWN_PRODUCER_ID');
+      equal(await valuesOf(log, at(topic)), ['0', '1'], 'values');
+    },
+  },
+  {
     name: 'the last five batches of a producer are recognised',
     async run({ create }) {
       const log = await create();

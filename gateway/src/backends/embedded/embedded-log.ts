@@ -6,6 +6,7 @@ import {
   type AppendResult,
   type CoordinatedGroups,
   coordinatedGroups,
+  firstProducerId,
   type GroupPort,
   type Log,
   type OffsetAnswer,
@@ -52,7 +53,6 @@ export interface EmbeddedLogParts {
 const DAY_MS = 86_400_000;
 const LOG_ID = Buffer.from('log-id');
 const LEADER_EPOCH = Buffer.from('leader-epoch');
-const NEXT_PRODUCER = Buffer.from('next-producer');
 const jsonBytes = (value: string | number): Buffer => Buffer.from(JSON.stringify(value));
 
 export async function openEmbeddedLog(parts: EmbeddedLogParts): Promise<EmbeddedLog> {
@@ -118,7 +118,7 @@ export class EmbeddedLog implements Log {
       intervalMs: tuning.retentionIntervalMs ?? 1_000,
       producerExpiryMs: tuning.producerExpiryMs ?? 7 * DAY_MS,
     });
-    this.nextProducerId = parseMeta(store.get('meta', NEXT_PRODUCER)) ?? 1;
+    this.nextProducerId = firstProducerId(parts.random);
     this.coordinator = coordinatedGroups({
       offsets: new EmbeddedOffsetStore(store, this.writer, this.catalog),
       topics: {
@@ -189,12 +189,8 @@ export class EmbeddedLog implements Log {
   }
 
   async initProducer(): Promise<{ producerId: number; producerEpoch: number }> {
-    const producerId = this.nextProducerId++;
-    await this.writer.submit(0, (transaction) => {
-      transaction.put('meta', NEXT_PRODUCER, jsonBytes(this.nextProducerId));
-      return () => undefined;
-    });
-    return { producerId, producerEpoch: 0 };
+    this.assertOpen();
+    return { producerId: this.nextProducerId++, producerEpoch: 0 };
   }
 
   async append(ref: PartitionRef, batch: Uint8Array): Promise<AppendResult> {

@@ -167,7 +167,6 @@ describe.runIf(canMount)('a full disk (on a mounted tmpfs of 24 MiB; skipped whe
     for (const write of [
       () => log.append(at(topicId), batch(10)),
       () => log.createTopic({ name: 'other' }),
-      () => log.initProducer(),
       () => log.groups.commit('g', undefined, [{ ...at(topicId), offset: 1 }]),
     ])
       await expect(write()).rejects.toMatchObject({ code: 'KAFKA_STORAGE_ERROR' });

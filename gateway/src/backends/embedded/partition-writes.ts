@@ -1,16 +1,10 @@
 // What one transaction does to one partition: offsets, sequences, packing into values, the timestamp index, trimming.
 // Nothing of it shows until the transaction is on disk. Knows nothing of reading.
 import { type BatchHeader, LogError, stampBatch } from 'distributedlog/protocol';
-import type { AppendResult } from 'distributedlog/server';
+import { type AppendResult, afterWriting, type ProducerState, writtenBefore } from 'distributedlog/server';
 import { numberedKey, partitionKey, timestampKey } from './keys.ts';
 import type { Partition, PartitionState } from './partition.ts';
-import {
-  duplicateOf,
-  encodeProducerState,
-  type ProducerState,
-  type SequencedBatch,
-  withBatch,
-} from './producer-state.ts';
+import { encodeProducerState } from './stored-producer.ts';
 import type { Participant, Transaction } from './writer.ts';
 
 /** Small batches of one transaction share a value of at least this size: small values waste most of their pages. */
@@ -53,21 +47,19 @@ export class PartitionWrites implements Participant {
   append(batch: Uint8Array, header: BatchHeader): () => AppendResult {
     const { partition } = this;
     if (partition.deleted) throw new LogError('UNKNOWN_TOPIC_ID', `topic "${partition.topic}" was deleted`);
-    let baseOffset = this.state.nextOffset;
-    const sequenced = sequencedBatch(header);
-    if (sequenced !== undefined) {
-      const known = this.producers.get(sequenced.producerId) ?? partition.producers.get(sequenced.producerId);
-      const duplicate = duplicateOf(known, sequenced);
-      if (duplicate !== undefined) baseOffset = duplicate.baseOffset;
-      else this.producers.set(sequenced.producerId, withBatch(known, sequenced, baseOffset, this.now));
+    const answer = (baseOffset: number) => () => ({ baseOffset, logAppendTime: -1, logStart: partition.logStart });
+    const baseOffset = this.state.nextOffset;
+    const { producerId } = header;
+    if (producerId >= 0) {
+      const known = this.producers.get(producerId) ?? partition.producers.get(producerId);
+      const before = writtenBefore(known, header);
+      if (before !== undefined) return answer(before.baseOffset);
+      this.producers.set(producerId, afterWriting(known, header, baseOffset, this.now));
     }
-    if (baseOffset === this.state.nextOffset) {
-      const nextOffset = baseOffset + header.lastOffset - header.baseOffset + 1;
-      stampBatch(batch, 0, baseOffset, partition.leaderEpoch);
-      this.batches.push({ bytes: batch, baseOffset, maxTimestamp: clampTimestamp(header.maxTimestamp) });
-      this.state = { ...this.state, nextOffset };
-    }
-    return () => ({ baseOffset, logAppendTime: -1, logStart: partition.logStart });
+    stampBatch(batch, 0, baseOffset, partition.leaderEpoch);
+    this.batches.push({ bytes: batch, baseOffset, maxTimestamp: clampTimestamp(header.maxTimestamp) });
+    this.state = { ...this.state, nextOffset: baseOffset + header.recordCount };
+    return answer(baseOffset);
   }
 
   /** Removes what is below `logStart`: the values with these base offsets and these entries of the timestamp index. */
@@ -143,16 +135,6 @@ export class PartitionWrites implements Participant {
     if (trimmed) partition.wakeAll();
     else if (this.appendedBytes > 0) partition.appended(this.appendedBytes);
   }
-}
-
-function sequencedBatch(header: BatchHeader): SequencedBatch | undefined {
-  if (header.producerId < 0) return undefined;
-  return {
-    producerId: header.producerId,
-    epoch: header.producerEpoch,
-    firstSequence: header.baseSequence,
-    recordCount: header.lastOffset - header.baseOffset + 1,
-  };
 }
 
 /** Timestamps come from outside; the index counts in exact whole numbers. */

@@ -1,7 +1,6 @@
 // One partition: where it begins and ends, what it remembers of producers, and who waits for more. Knows nothing of reading or of disks.
-import type { PartitionEnds } from 'distributedlog/server';
+import type { PartitionEnds, ProducerState } from 'distributedlog/server';
 import type { PartitionKey } from './keys.ts';
-import type { ProducerState } from './producer-state.ts';
 
 /** What is stored of a partition beside its batches; written with every change. */
 export interface PartitionState {

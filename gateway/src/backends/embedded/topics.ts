@@ -3,9 +3,9 @@ import { LogError, type TopicInfo } from 'distributedlog/protocol';
 import { checkTopicSpec, isInternalTopic, type TopicSpec } from 'distributedlog/server';
 import { numberOfKey, partitionKey, topicKey, topicNumberOfKey } from './keys.ts';
 import { EMPTY_PARTITION, Partition } from './partition.ts';
-import { decodeProducerState } from './producer-state.ts';
 import type { Store } from './store.ts';
 import { parseMeta, parsePartitionState, parseTopic, type StoredTopic } from './stored.ts';
+import { decodeProducerState } from './stored-producer.ts';
 import type { Writer } from './writer.ts';
 
 export interface Topic extends StoredTopic {
