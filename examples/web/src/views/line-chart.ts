@@ -51,7 +51,8 @@ export class LineChart {
 
   constructor(options: ChartOptions) {
     this.#options = options;
-    this.#headline = h('output', { class: 'headline', 'data-testid': `${options.id}-now` }, '–');
+    // Not a live region: it changes every second, and nobody wants to hear that.
+    this.#headline = h('span', { class: 'headline', 'data-testid': `${options.id}-now` }, '–');
     this.element = h(
       'section',
       { class: 'panel chart', 'aria-labelledby': `${options.id}-title` },
@@ -186,6 +187,7 @@ export class LineChart {
             type: 'button',
             class: 'legend-entry',
             title: `${name}: show or hide`,
+            'aria-label': name,
             'aria-pressed': String(!this.#hidden.has(name)),
             onclick: () => {
               if (!this.#hidden.delete(name)) this.#hidden.add(name);
