@@ -3,6 +3,7 @@ import './styles/tokens.css';
 import './styles/controls.css';
 import './styles/records.css';
 import './styles/panels.css';
+import './styles/inspector.css';
 import './styles/layout.css';
 import { initialState } from './app-state.ts';
 import { h, isTyping } from './dom.ts';

@@ -84,7 +84,11 @@ function facts(record: Row): HTMLElement {
   add('Local time', formatDateTime(record.timestamp));
   add('UTC', new Date(record.timestamp).toISOString());
   add('Set by', record.timestampType === 'create' ? 'the producer' : 'the log');
-  add('Size', formatBytes(size), h('span', { class: 'muted' }, ` ${size} bytes of key and value`));
+  add(
+    'Size',
+    formatBytes(size),
+    h('span', { class: 'muted' }, size < 1024 ? ' key and value' : ` key and value, ${size} bytes`),
+  );
   if (record.leaderEpoch !== undefined) add('Leader epoch', String(record.leaderEpoch));
   return list;
 }
