@@ -6,29 +6,48 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from '@playwright/test';
 import { Admin } from 'distributedlog';
+import { processTree, signal, stillRunning } from './support/processes.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
-function start(dir: string): Promise<{ child: ChildProcess; address: string; output: () => string }> {
+interface Started {
+  readonly child: ChildProcess;
+  readonly exited: Promise<number | null>;
+  readonly output: () => string;
+  /** The address it prints; rejects with all its output when it ends before. */
+  readonly address: Promise<string>;
+}
+
+let dir: string;
+const all: Started[] = [];
+
+/** In a process group of its own, as a terminal starts it. */
+function npmStart(): Started {
   const child = spawn('npm', ['start', '--', '--port', '0', '--data', dir], { cwd: ROOT, detached: true });
   let output = '';
-  return new Promise((resolve, reject) => {
+  const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));
+  const address = new Promise<string>((resolve, reject) => {
     const read = (chunk: Buffer): void => {
       output += chunk;
-      const address = /Dashboard: (http:\S+)/.exec(output)?.[1];
-      if (address) resolve({ child, address, output: () => output });
+      const printed = /Dashboard: (http:\S+)/.exec(output)?.[1];
+      if (printed) resolve(printed);
     };
     child.stdout.on('data', read);
     child.stderr.on('data', read);
-    child.on('exit', (code) => reject(new Error(`npm start ended with ${code}:\n${output}`)));
+    void exited.then((code) => reject(new Error(`npm start ended with ${code}:\n${output}`)));
   });
+  const started = { child, exited, output: () => output, address };
+  all.push(started);
+  return started;
 }
 
-/** As a terminal does it: the signal goes to the whole foreground group. */
-async function ctrlC(child: ChildProcess): Promise<void> {
-  const exited = new Promise((resolve) => child.once('exit', resolve));
-  process.kill(-(child.pid ?? 0), 'SIGINT');
+/** As a terminal does it: the signal goes to the whole foreground group. Afterwards nothing of it may run. */
+async function ctrlC({ child, exited }: Started): Promise<void> {
+  const pids = processTree(child.pid ?? 0);
+  expect(pids.length, 'npm, the script, the gateway and the telemetry').toBeGreaterThanOrEqual(4);
+  signal(-(child.pid ?? 0), 'SIGINT');
   await exited;
+  await expect.poll(() => stillRunning(pids)).toEqual([]);
 }
 
 async function endOffset(address: string): Promise<number> {
@@ -37,25 +56,54 @@ async function endOffset(address: string): Promise<number> {
   return topic?.partitions.reduce((sum, { highWatermark }) => sum + highWatermark, 0) ?? 0;
 }
 
-test('npm start serves live telemetry at one address, stops cleanly on Ctrl-C and keeps its log', async ({ page }) => {
-  const dir = mkdtempSync(join(tmpdir(), 'dlog-start-'));
-  try {
-    const first = await start(dir);
-    await page.goto(first.address);
-    await expect
-      .poll(async () => Number((await page.getByTestId('records-total').textContent())?.replaceAll(/\D/g, '')), {
-        timeout: 30_000,
-      })
-      .toBeGreaterThan(500);
-    await page.close();
-    await ctrlC(first.child);
-    expect(first.output()).toContain('Stopped. The log stays where it is.');
-    expect(first.output()).not.toMatch(/Error|at .*\.js:\d+/);
-
-    const second = await start(dir);
-    expect(await endOffset(second.address)).toBeGreaterThan(50);
-    await ctrlC(second.child);
-  } finally {
-    rmSync(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+test.beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'dlog-start-'));
+});
+test.afterEach(async () => {
+  for (const { child, exited } of all.splice(0)) {
+    if (child.exitCode !== null || child.signalCode !== null) continue;
+    for (const pid of processTree(child.pid ?? 0)) signal(pid, 'SIGKILL');
+    await exited;
   }
+  rmSync(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+});
+
+test('npm start serves live telemetry at one address, stops cleanly on Ctrl-C and keeps its log', async ({ page }) => {
+  test.setTimeout(120_000);
+  const first = npmStart();
+  const address = await first.address;
+  await page.goto(address);
+  const total = page.getByTestId('records-total');
+  await expect.poll(async () => Number(await total.getAttribute('value')), { timeout: 30_000 }).toBeGreaterThan(500);
+  await expect(page.getByTestId('connection-status')).toHaveText('Live');
+  const written = await endOffset(address);
+  expect(written).toBeGreaterThan(0);
+  await page.close();
+  await ctrlC(first);
+  expect(first.output()).toContain('Stopped. The log stays where it is.');
+  expect(first.output()).not.toMatch(/Error|at .*\.js:\d+/);
+
+  const second = npmStart();
+  expect(await endOffset(await second.address)).toBeGreaterThanOrEqual(written);
+  await ctrlC(second);
+});
+
+test('npm start says in one line that its port is taken, and leaves nothing running', async () => {
+  const first = npmStart();
+  const port = new URL(await first.address).port;
+  const other = mkdtempSync(join(tmpdir(), 'dlog-start-'));
+  try {
+    const second = spawn('npm', ['start', '--silent', '--', '--port', port, '--data', other], { cwd: ROOT });
+    let errors = '';
+    second.stderr.on('data', (chunk: Buffer) => {
+      errors += chunk;
+    });
+    const code = await new Promise((resolve) => second.once('exit', resolve));
+    expect(code).toBe(1);
+    expect(errors).toMatch(new RegExp(`port ${port} is in use`));
+    expect(errors).not.toMatch(/ at .*\.m?js:\d+/);
+  } finally {
+    rmSync(other, { recursive: true, force: true });
+  }
+  await ctrlC(first);
 });

@@ -1,6 +1,7 @@
 // A real `dlog gateway` process on a directory of its own, that a test can kill and start again on the same port.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -91,6 +92,24 @@ export class GatewayProcess {
   /** SIGKILL: nothing is flushed, nobody is told. */
   kill9(): Promise<void> {
     return this.#end('SIGKILL');
+  }
+
+  /** While it is down: its pages on its port, and nobody who answers their WebSocket. Resolves with how to end that. */
+  async onlyPages(): Promise<() => Promise<void>> {
+    const types: Record<string, string> = { html: 'text/html', js: 'text/javascript', css: 'text/css' };
+    const server = createHttpServer((request, response) => {
+      const path = new URL(request.url ?? '/', this.httpUrl).pathname;
+      const file = join(this.#site, path === '/' ? 'index.html' : path);
+      if (!existsSync(file)) return void response.writeHead(404).end();
+      response.writeHead(200, { 'content-type': types[file.split('.').at(-1) ?? ''] ?? 'application/octet-stream' });
+      response.end(readFileSync(file));
+    });
+    server.on('upgrade', (_request, socket) => socket.destroy());
+    await new Promise<void>((resolve) => server.listen(this.port, '127.0.0.1', resolve));
+    return async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    };
   }
 
   /** SIGTERM: a graceful drain. */

@@ -1,8 +1,9 @@
 // Playwright's `test` with what every spec needs: a gateway process, a Node client, and pages with the bundled SDK.
 import { rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { test as base, type Page } from '@playwright/test';
+import { test as base, expect, type Page } from '@playwright/test';
 import { Client } from 'distributedlog';
+import { Dashboard } from './dashboard.ts';
 import { GatewayProcess } from './gateway-process.ts';
 import { Site } from './site.ts';
 
@@ -12,6 +13,10 @@ export interface Fixtures {
   readonly client: Client;
   /** Opens e2e/pages/NAME.ts as the gateway itself serves it. */
   readonly openPage: (name: string, options?: { page?: Page; query?: string }) => Promise<Page>;
+  /** The dashboard, not opened yet. */
+  readonly dashboard: Dashboard;
+  /** Fails the test when a page threw an error that nobody caught. */
+  readonly noPageErrors: void;
 }
 export interface WorkerFixtures {
   readonly site: Site;
@@ -45,8 +50,20 @@ export const test = base.extend<Fixtures, WorkerFixtures>({
       return page;
     });
   },
+  dashboard: async ({ gateway, page }, use) => {
+    await use(new Dashboard(page, gateway.httpUrl));
+  },
+  noPageErrors: [
+    async ({ context }, use) => {
+      const errors: string[] = [];
+      context.on('weberror', (error) => errors.push(String(error.error().stack)));
+      await use();
+      expect(errors).toEqual([]);
+    },
+    { auto: true },
+  ],
 });
-export { expect } from '@playwright/test';
+export { expect };
 
 /** Sends `count` records with values `value-N`, N from `from`, and resolves when all are durable. */
 export async function produce(

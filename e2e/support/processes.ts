@@ -1,0 +1,26 @@
+// Finds and ends whole trees of processes, so that a test that fails leaves none behind. Knows nothing of what they run.
+import { execFileSync } from 'node:child_process';
+
+/** The process and all that descend from it at this moment, also those in process groups of their own. */
+export function processTree(root: number): number[] {
+  const children = new Map<number, number[]>();
+  for (const line of execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' }).trim().split('\n')) {
+    const [pid = 0, parent = 0] = line.trim().split(/\s+/).map(Number);
+    children.set(parent, [...(children.get(parent) ?? []), pid]);
+  }
+  const tree = [root];
+  for (const pid of tree) tree.push(...(children.get(pid) ?? []));
+  return tree;
+}
+
+/** False when there is no such process (any more). */
+export function signal(pid: number, name: NodeJS.Signals | 0): boolean {
+  try {
+    return process.kill(pid, name);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ESRCH') return false;
+    throw error;
+  }
+}
+
+export const stillRunning = (pids: readonly number[]): number[] => pids.filter((pid) => signal(pid, 0));
