@@ -35,6 +35,23 @@ describe('parseConfig', () => {
     expect(message).toContain('unknown key "reconnectBackofMs" (did you mean "reconnectBackoffMs"?)');
     expect(message).toContain('unknown key "colour" (known keys: bootstrapServers, clientId');
   });
+  it('names an unknown key of what is nested, with the keys that are allowed there', () => {
+    const tls = z.strictObject({ cert: z.string(), key: z.string() });
+    const reset = z.union([z.literal('earliest'), z.strictObject({ durationMs: integer(0) })]);
+    const schema = z.strictObject({
+      tls: z.optional(tls),
+      limits: z._default(z.strictObject({ hello: integer(1) }), { hello: 1 }),
+      list: z.optional(z.array(tls)),
+      reset: z.optional(reset),
+    });
+    const message = (config: unknown) => messageOf(() => parseConfig('X', schema, config));
+    expect(message({ tls: { cert: '', key: '', ca: '' } })).toBe('X: unknown key "ca" in tls (known keys: cert, key)');
+    expect(message({ limits: { hello: 1, helo: 2 } })).toBe('X: unknown key "helo" in limits (did you mean "hello"?)');
+    expect(message({ list: [{ cert: '', key: '', keys: 0 }] })).toBe(
+      'X: unknown key "keys" in list[0] (did you mean "key"?)',
+    );
+    expect(message({ reset: { durationMs: 1, other: 1 } })).toMatch(/reset/);
+  });
   it('refuses what is not an object', () => {
     for (const config of ['localhost:9192', 5, null, [], () => 0]) {
       expect(messageOf(() => parse(config))).toMatch(/must be an object, got/);
@@ -83,7 +100,7 @@ describe('parseConfig', () => {
       'X: reset.durationMs must be an integer of at least 1, got -1',
     );
     expect(messageOf(() => parseConfig('X', schema, { reset: { durationMs: 1, other: 2 } }))).toBe(
-      'X: unknown key "other" in reset',
+      'X: unknown key "other" in reset (known keys: durationMs)',
     );
     expect(messageOf(() => parseConfig('X', schema, {}))).toMatch(/^X: reset is missing/);
   });

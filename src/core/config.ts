@@ -116,22 +116,21 @@ export function parseConfig<S extends z.ZodMiniObject>(what: string, schema: S, 
   const given = Object.fromEntries(Object.entries(config ?? {}).filter(([, value]) => value !== undefined));
   const result = z.safeParse(schema, given);
   if (result.success) return result.data;
-  const known = Object.keys(schema.def.shape);
-  const problems = result.error.issues.flatMap((issue) => problemsOf(issue, given, known));
+  const problems = result.error.issues.flatMap((issue) => problemsOf(issue, given, schema));
   throw new LogError('INVALID_CONFIG', `${what}: ${[...new Set(problems)].join('; ')}`);
 }
 
-function problemsOf(issue: z.core.$ZodIssue, given: unknown, known: readonly string[]): string[] {
+function problemsOf(issue: z.core.$ZodIssue, given: unknown, schema: z.ZodMiniObject): string[] {
   const where = issue.path.map((key, i) =>
     typeof key === 'number' ? `[${key}]` : `${i > 0 ? '.' : ''}${String(key)}`,
   );
   const name = where.join('');
   if (issue.code === 'unrecognized_keys') {
+    const known = keysAt(schema, issue.path);
     return issue.keys.map((key) => {
-      if (name !== '') return `unknown key ${JSON.stringify(key)} in ${name}`;
       const near = nearest(key, known);
       const hint = near === undefined ? `known keys: ${known.join(', ')}` : `did you mean ${JSON.stringify(near)}?`;
-      return `unknown key ${JSON.stringify(key)} (${hint})`;
+      return `unknown key ${JSON.stringify(key)}${name === '' ? '' : ` in ${name}`} (${hint})`;
     });
   }
   // A check that has already said it all, naming the key.
@@ -140,6 +139,38 @@ function problemsOf(issue: z.core.$ZodIssue, given: unknown, known: readonly str
   if (value === undefined) return [`${name} is missing; it must be ${issue.message}`];
   // A secret does not belong in a message that may be logged.
   return [`${name} must be ${issue.message}, got ${issue.path[0] === 'token' ? `a ${typeof value}` : show(value)}`];
+}
+
+/** The keys that the object at `path` may have, as far as its schema says. */
+function keysAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): string[] {
+  let found: string[] = [];
+  const visit = (at: z.core.$ZodType, depth: number): void => {
+    const { def } = at._zod as z.core.$ZodTypes['_zod'];
+    const key = path[depth];
+    switch (def.type) {
+      case 'object':
+        if (key === undefined) found = [...found, ...Object.keys(def.shape)];
+        else if (typeof key === 'string' && def.shape[key] !== undefined) visit(def.shape[key], depth + 1);
+        break;
+      case 'array':
+        visit(def.element, depth + 1);
+        break;
+      case 'optional':
+      case 'default':
+      case 'nullable':
+        visit(def.innerType, depth);
+        break;
+      case 'union':
+        for (const option of def.options) visit(option, depth);
+        break;
+      case 'pipe':
+        visit(def.in, depth);
+        break;
+      default:
+    }
+  };
+  visit(schema, 0);
+  return [...new Set(found)];
 }
 
 function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {

@@ -1,9 +1,13 @@
 // What each request asks of the log and how its answer looks. Knows nothing of sockets, rates or the order of requests.
+import type { Clock } from '../core/index.ts';
 import { type ClientFrame, type ClientFrameOf, LogError, type ServerFrame, type TopicInfo } from '../protocol/index.ts';
 import { errorEntry } from './error-frames.ts';
 import type { Log } from './log.ts';
 import type { Members } from './members.ts';
 import { checkTopicName } from './topic-spec.ts';
+
+/** How long a topic that another client has asked for may take to appear. */
+const CREATION_TIMEOUT_MS = 5_000;
 
 /** Frames that are answered by a reply with their `id`. */
 export type RequestFrame = Extract<ClientFrame, { id: number }>;
@@ -11,6 +15,7 @@ export type RequestFrame = Extract<ClientFrame, { id: number }>;
 export interface RequestContext {
   readonly log: Log;
   readonly members: Members;
+  readonly clock: Clock;
   /** From now on the client is told of changed topics. */
   readonly watch: () => void;
 }
@@ -112,7 +117,8 @@ function unreachable(frame: never): never {
   );
 }
 
-async function metadata(frame: ClientFrameOf<'metadata'>, { log, watch }: RequestContext): Promise<ServerFrame> {
+async function metadata(frame: ClientFrameOf<'metadata'>, context: RequestContext): Promise<ServerFrame> {
+  const { log, watch } = context;
   // Before the look, so that no change falls between.
   if (frame.watch === true) watch();
   if (frame.topics === undefined) return { type: 'metadata', id: frame.id, topics: await log.topics() };
@@ -132,7 +138,7 @@ async function metadata(frame: ClientFrameOf<'metadata'>, { log, watch }: Reques
     for (const name of names) {
       if (existing.has(name)) continue;
       try {
-        topics.push(await createOrFind(name, log));
+        topics.push(await createOrFind(name, context));
       } catch (error) {
         errors.push({ topic: name, ...errorEntry(error) });
       }
@@ -141,15 +147,37 @@ async function metadata(frame: ClientFrameOf<'metadata'>, { log, watch }: Reques
   return { type: 'metadata', id: frame.id, topics, errors: errors.length === 0 ? undefined : errors };
 }
 
-async function createOrFind(name: string, log: Log): Promise<TopicInfo> {
+/** Several clients may ask for a topic at once: all get the one that is made. */
+async function createOrFind(name: string, { log, clock }: RequestContext): Promise<TopicInfo> {
+  let stop = () => {};
+  const appeared = new Promise<TopicInfo>((resolve) => {
+    stop = log.onTopicsChanged(({ changed }) => {
+      const topic = changed.find((one) => one.name === name);
+      if (topic !== undefined) resolve(topic);
+    });
+  });
   try {
     return await log.createTopic({ name });
   } catch (error) {
     if (!(error instanceof LogError) || error.code !== 'TOPIC_ALREADY_EXISTS') throw error;
     const [topic] = await log.topics([name]);
-    if (topic === undefined) throw error;
-    return topic;
+    // Another client's request for it is still under way.
+    return topic ?? (await within(appeared, clock, name));
+  } finally {
+    stop();
   }
+}
+
+function within(appeared: Promise<TopicInfo>, clock: Clock, name: string): Promise<TopicInfo> {
+  return new Promise((resolve, reject) => {
+    const stop = clock.after(CREATION_TIMEOUT_MS, () =>
+      reject(new LogError('LEADER_NOT_AVAILABLE', `Topic "${name}" is being created.`, { topic: name })),
+    );
+    void appeared.then((topic) => {
+      stop();
+      resolve(topic);
+    });
+  });
 }
 
 /** Commits of one member that waited together: of each partition only the newest is written, and each frame gets its own answer. */

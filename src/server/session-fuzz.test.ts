@@ -112,15 +112,16 @@ describe('a session under fire', () => {
         if (greets) await peer.hello([]);
         for (const move of sequence) {
           if (typeof move === 'string') peer.session.onText(move);
-          else if (typeof move === 'number') clock.advance(move);
-          else peer.session.onBinary(move);
+          else if (typeof move === 'number') {
+            clock.advance(move);
+            other.send({ type: 'heartbeat' });
+          } else peer.session.onBinary(move);
           if (sequence.length % 3 === 0) await Promise.resolve();
         }
         await peer.settle();
         peer.session.onClosed();
         await peer.settle();
         expect(peer.logged.filter(({ level }) => level === 'error')).toEqual([]);
-        other.send({ type: 'heartbeat' });
       }),
       { numRuns: 200 },
     );

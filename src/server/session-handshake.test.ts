@@ -153,6 +153,14 @@ describe('the end of a session', () => {
     expect(peer.closed?.reason).toBe('€'.repeat(41));
   });
 
+  it('closes 4503 at once instead of goaway when no hello has come', async () => {
+    const { peer } = setUp();
+    peer.session.goaway('shutting down', 250, 10_000);
+    expect(peer.frames).toEqual([]);
+    expect(peer.closed).toEqual({ code: 4503, reason: 'shutting down' });
+    expect(peer.clock.pending).toBe(0);
+  });
+
   it('goes on serving after goaway', async () => {
     const { peer } = setUp();
     await peer.hello();

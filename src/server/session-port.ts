@@ -52,7 +52,7 @@ export interface ServerSession {
   onBinary(frame: Uint8Array): void;
   /** The socket is gone, whoever closed it: releases everything. Idempotent. */
   onClosed(): void;
-  /** Announces the end (goaway frame); the caller closes later. */
+  /** Announces the end (goaway frame), the caller closes later; before the hello it closes at once with 4503. */
   goaway(reason: string, reconnectAfterMs: number, closeInMs: number): void;
   close(reason: CloseReason, message: string): void;
 }

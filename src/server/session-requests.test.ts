@@ -1,6 +1,6 @@
 // Requests over a session: topics, offsets, producing, groups, rates, heartbeats, and that nothing is left behind.
 import { describe, expect, it } from 'vitest';
-import { type ClientFrameOf, encodeBatch, encodeProduceFrame } from '../protocol/index.ts';
+import { type ClientFrameOf, encodeBatch, encodeProduceFrame, LogError } from '../protocol/index.ts';
 import { ManualClock } from '../testing/manual-clock.ts';
 import { SessionPeer } from '../testing/session-peer.ts';
 import type { Limits } from './limits.ts';
@@ -62,6 +62,30 @@ describe('metadata', () => {
       await peer.request({ type: 'metadata', id: 2, topics: ['x', 'no good', 'x'], autoCreate: true }),
     ).toMatchObject({ topics: [{ name: 'x' }], errors: [{ topic: 'no good', code: 'INVALID_TOPIC_EXCEPTION' }] });
     expect((await log.topics()).map(({ name }) => name)).toEqual(['x']);
+  });
+
+  it('waits for a topic that another client is just creating', async () => {
+    const clock = new ManualClock();
+    const log = memoryLog({ clock, random: Math.random });
+    const createTopic = log.createTopic.bind(log);
+    log.createTopic = () => Promise.reject(new LogError('TOPIC_ALREADY_EXISTS', 'in a moment'));
+    const peer = new SessionPeer({ log, clock });
+    await peer.hello();
+    const pending = clock.pending;
+    peer.send({ type: 'metadata', id: 1, topics: ['x'], autoCreate: true });
+    await peer.settle();
+    expect(peer.all('metadata')).toEqual([]);
+    await createTopic({ name: 'w' });
+    const { topicId } = await createTopic({ name: 'x' });
+    expect(await peer.frame('metadata')).toMatchObject({ topics: [{ name: 'x', topicId }] });
+    expect(clock.pending).toBe(pending);
+
+    peer.send({ type: 'metadata', id: 2, topics: ['never'], autoCreate: true });
+    await peer.advance(5_000);
+    expect(await peer.frame('metadata', 2)).toMatchObject({
+      topics: [],
+      errors: [{ topic: 'never', code: 'LEADER_NOT_AVAILABLE', retriable: true }],
+    });
   });
 
   it('creates nothing where the log does not allow it', async () => {
@@ -337,6 +361,25 @@ describe('the rate limit', () => {
 });
 
 describe('heartbeats', () => {
+  it.each([
+    ['a produce frame', 'binary'],
+    ['a request', '{"type":"ping","id":1}'],
+    ['a binary frame that is no produce frame', 'nonsense'],
+    ['a text frame that is malformed', '{'],
+  ])('take %s for a sign of life', async (_, frame) => {
+    const { peer, log } = await setUp();
+    const { topicId } = await log.createTopic({ name: 't' });
+    await peer.advance(25_000);
+    expect(peer.all('heartbeat')).toHaveLength(1);
+    if (frame === 'binary') peer.session.onBinary(encodeProduceFrame(1, topicId, 0, batchOf('v')));
+    else if (frame === 'nonsense') peer.session.onBinary(new Uint8Array(3));
+    else peer.session.onText(frame);
+    await peer.advance(24_999);
+    expect(peer.closed).toBeUndefined();
+    await peer.advance(8_001);
+    expect(peer.closed).toMatchObject({ code: 4508 });
+  });
+
   it('come every heartbeatIntervalMs with the ends of all open partitions', async () => {
     const { peer, log } = await setUp();
     const { topicId } = await log.createTopic({ name: 't' });

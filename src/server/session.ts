@@ -28,7 +28,7 @@ import { CommitTask, FetchTask } from './tasks.ts';
 import { TopicNames } from './topic-names.ts';
 import { cutToUtf8Length, utf8Length } from './utf8-length.ts';
 
-type State = 'awaitingHello' | 'live' | 'draining' | 'closed';
+type State = 'awaitingHello' | 'live' | 'closed';
 
 /** Of the reason in a close frame. */
 const MAX_REASON_BYTES = 123;
@@ -86,13 +86,8 @@ class ProtocolSession implements ServerSession {
       onThrottled: (delayMs) => this.#send({ type: 'throttled', delayMs }),
       onFlood: () => this.close('FLOOD', `More than ${limits.maxDelayedRequests} requests were waiting.`),
     });
-    this.#answers = new Answers({
-      clock,
-      logger,
-      metrics,
-      sessionId: this.sessionId,
-      send: (frame) => this.#send(frame),
-    });
+    const send = (frame: ServerFrame) => this.#send(frame);
+    this.#answers = new Answers({ clock, logger, metrics, sessionId: this.sessionId, send });
     this.#fetches = new Fetches({
       log,
       clock,
@@ -108,7 +103,7 @@ class ProtocolSession implements ServerSession {
       log,
       limits,
       now: () => clock.now(),
-      reply: (frame) => this.#send(frame),
+      reply: send,
       refuse: (id, error, startedAt) => this.#answers.refuse('produce', id, error, startedAt),
       done: ({ topicId, batches }, startedAt) => {
         metrics?.records(this.#topicNames.nameOf(topicId), 'in', 1, batches.length);
@@ -121,7 +116,7 @@ class ProtocolSession implements ServerSession {
     this.#members = new Members({
       groups: log.groups,
       clientId: () => this.#clientId ?? '',
-      send: (frame) => this.#send(frame),
+      send,
       onError: (error, message) => logger.warn({ err: error, sessionId: this.sessionId }, message),
       heartbeatEvery: (intervalMs) => this.#liveness?.atLeastEvery(intervalMs),
     });
@@ -181,8 +176,8 @@ class ProtocolSession implements ServerSession {
   }
 
   goaway(reason: string, reconnectAfterMs: number, closeInMs: number): void {
-    if (this.#state === 'closed') return;
-    if (this.#state === 'live') this.#state = 'draining';
+    // Who has not said hello has nothing to finish, and expects no other frame before the welcome.
+    if (this.#state === 'awaitingHello') return this.close('DRAIN', reason);
     this.#send({ type: 'goaway', reason, reconnectAfterMs, closeInMs });
   }
 
@@ -294,7 +289,7 @@ class ProtocolSession implements ServerSession {
       run: async () => {
         const startedAt = clock.now();
         try {
-          const context = { log, members: this.#members, watch: () => this.#watch() };
+          const context = { log, clock: this.#options.clock, members: this.#members, watch: () => this.#watch() };
           const reply = await handleRequest(frame, context);
           this.#learn(reply);
           this.#answers.answer(frame.type, reply, startedAt);
