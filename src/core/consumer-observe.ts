@@ -1,11 +1,12 @@
 // What a consumer shows of itself over time: status, assignment, lag, events, and when it has caught up or fallen behind. Knows nothing of how records are read.
-import { defer, type Observable, ReplaySubject, Subject, Subscription, startWith } from 'rxjs';
+import { Observable, Subject, Subscription } from 'rxjs';
 import type { TopicPartition } from '../protocol/index.ts';
 import type { ParsedConsumerConfig } from './consumer-config.ts';
 import type { ConsumerEvent } from './consumer-events.ts';
 import type { Fetcher } from './consumer-fetcher.ts';
 import type { ConsumerPartition } from './consumer-partition.ts';
 import type { ConnectionStatus, Session } from './session.ts';
+import { State } from './state.ts';
 
 export type PartitionLag = TopicPartition & {
   /** Records between the position and the end. */
@@ -24,8 +25,8 @@ export class Observations<K, V> {
   readonly #session: Session;
   readonly #config: ParsedConsumerConfig;
   readonly #fetcher: Fetcher<K, V>;
-  readonly #status = new ReplaySubject<ConnectionStatus>(1);
-  readonly #assignment = new ReplaySubject<readonly TopicPartition[]>(1);
+  readonly #status: State<ConnectionStatus>;
+  readonly #assignment = new State<readonly TopicPartition[]>([]);
   readonly #lag = new Subject<readonly PartitionLag[]>();
   readonly #events = new Subject<ConsumerEvent>();
   readonly #sources = new Subscription();
@@ -38,12 +39,15 @@ export class Observations<K, V> {
     this.#session = session;
     this.#config = config;
     this.#fetcher = fetcher;
-    this.#assignment.next([]);
-    this.status$ = this.#status.asObservable();
-    this.assignment$ = this.#assignment.asObservable();
+    this.#status = new State(session.status);
+    this.status$ = this.#status.value$;
+    this.assignment$ = this.#assignment.value$;
     this.events$ = this.#events.asObservable();
     // Measured only while somebody looks, and at once for who begins to.
-    this.lag$ = defer(() => this.#lag.pipe(startWith(this.#closed ? this.#lastLag : this.lags())));
+    this.lag$ = new Observable((subscriber) => {
+      subscriber.next(this.#closed ? this.#lastLag : this.lags());
+      return this.#lag.subscribe(subscriber);
+    });
     this.#sources.add(session.status$.subscribe((status) => this.#status.next(status)));
     this.#sources.add(session.topics.onEnds(() => this.moved()));
   }

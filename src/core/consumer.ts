@@ -1,5 +1,5 @@
 // The consumer as applications see it: checks arguments and state, and hands over to the parts. Knows nothing of frames.
-import { type MonoTypeOperatorFunction, type Observable, tap } from 'rxjs';
+import { type MonoTypeOperatorFunction, map, type Observable } from 'rxjs';
 import {
   type ConsumerRecord,
   LogError,
@@ -325,7 +325,10 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<C
 export function acknowledge<R extends TopicPartitionOffset>(consumer: {
   ack(record: TopicPartitionOffset): void;
 }): MonoTypeOperatorFunction<R> {
-  return tap((record) => consumer.ack(record));
+  return map((record) => {
+    consumer.ack(record);
+    return record;
+  });
 }
 
 function named({ topic, partition }: TopicPartition): TopicPartition {
