@@ -1,78 +1,71 @@
 // The one error class and the closed table of its codes. Knows nothing of sockets, logs or consumers.
 import type { ConsumerRecord } from './types.ts';
 
-interface ErrorInfo {
-  readonly retriable: boolean;
-  readonly meaning: string;
-}
+const LATER = { retriable: true } as const;
+const NEVER = { retriable: false } as const;
 
-const entry = (retriable: boolean, meaning: string): ErrorInfo => ({ retriable, meaning });
-
-/** Every error code, whether the same request may succeed later, and what it means. PROTOCOL.md and the tests are checked against it. */
+/** Every error code, and whether the same request may succeed later. What each means is in ERROR_MEANINGS; PROTOCOL.md and the tests are checked against both. */
 export const ERROR_TABLE = {
   // Of the client itself; they never travel.
-  ABORTED: entry(false, 'The caller’s AbortSignal fired.'),
-  CLOSED: entry(false, 'The consumer, producer, admin or client has been closed.'),
-  TIMED_OUT: entry(true, 'No answer within the time allowed.'),
-  ILLEGAL_STATE: entry(false, 'The call is not allowed in the present state.'),
-  INVALID_CONFIG: entry(false, 'A configuration key is unknown or its value is not allowed.'),
-  NO_OFFSET_FOR_PARTITION: entry(false, 'There is no committed offset and autoOffsetReset is "none".'),
-  COMMIT_FAILED: entry(false, 'The member no longer owns what it tried to commit.'),
-  DESERIALIZATION_FAILED: entry(false, 'A key or value could not be deserialized.'),
-  NETWORK_EXCEPTION: entry(true, 'The connection was lost before the answer came.'),
+  ABORTED: NEVER,
+  CLOSED: NEVER,
+  TIMED_OUT: LATER,
+  ILLEGAL_STATE: NEVER,
+  INVALID_CONFIG: NEVER,
+  NO_OFFSET_FOR_PARTITION: NEVER,
+  COMMIT_FAILED: NEVER,
+  DESERIALIZATION_FAILED: NEVER,
+  NETWORK_EXCEPTION: LATER,
   // Of the protocol.
-  INVALID_REQUEST: entry(false, 'The request is malformed or one of its values is not allowed.'),
-  UNSUPPORTED_VERSION: entry(false, 'The two ends share no protocol version.'),
-  UNAUTHENTICATED: entry(false, 'The token is missing, wrong or expired.'),
-  POLICY_VIOLATION: entry(false, 'A limit of the gateway was exceeded.'),
-  THROTTLING_QUOTA_EXCEEDED: entry(true, 'Too many requests; try again after retryAfterMs.'),
-  UNKNOWN_SERVER_ERROR: entry(false, 'The gateway failed in a way it did not expect; its log has the details.'),
+  INVALID_REQUEST: NEVER,
+  UNSUPPORTED_VERSION: NEVER,
+  UNAUTHENTICATED: NEVER,
+  POLICY_VIOLATION: NEVER,
+  THROTTLING_QUOTA_EXCEEDED: LATER,
+  UNKNOWN_SERVER_ERROR: NEVER,
   // Of topics and records.
-  UNKNOWN_TOPIC_OR_PARTITION: entry(true, 'There is no such topic or partition (yet).'),
-  UNKNOWN_TOPIC_ID: entry(true, 'The topic was deleted, or deleted and created anew with another id.'),
-  INVALID_TOPIC_EXCEPTION: entry(
-    false,
-    'The topic name is not allowed: 1 to 249 of a-z A-Z 0-9 . _ - and neither "." nor "..".',
-  ),
-  TOPIC_ALREADY_EXISTS: entry(false, 'A topic of that name exists.'),
-  INVALID_PARTITIONS: entry(false, 'The number of partitions is not allowed.'),
-  INVALID_REPLICATION_FACTOR: entry(false, 'The replication factor is not allowed.'),
-  TOPIC_AUTHORIZATION_FAILED: entry(false, 'Not allowed on this topic.'),
-  OFFSET_OUT_OF_RANGE: entry(false, 'The offset lies outside the log; logStart and logEnd say what there is.'),
-  CORRUPT_MESSAGE: entry(true, 'A batch is damaged: its CRC-32C or its structure is wrong.'),
-  RECORD_TOO_LARGE: entry(false, 'A batch is larger than the receiver accepts.'),
-  UNSUPPORTED_FOR_MESSAGE_FORMAT: entry(false, 'The batch has a format other than magic 2.'),
-  UNSUPPORTED_COMPRESSION_TYPE: entry(false, 'The batch is compressed with a codec the receiver does not have.'),
-  NOT_LEADER_OR_FOLLOWER: entry(true, 'The partition has moved; ask again.'),
-  LEADER_NOT_AVAILABLE: entry(true, 'The partition has no leader at the moment.'),
-  FENCED_LEADER_EPOCH: entry(true, 'The leader epoch of the request is old.'),
-  UNKNOWN_LEADER_EPOCH: entry(true, 'The leader epoch of the request is not known yet.'),
-  KAFKA_STORAGE_ERROR: entry(true, 'The log cannot write or read its disk.'),
-  BROKER_NOT_AVAILABLE: entry(true, 'The log cannot be reached.'),
-  REQUEST_TIMED_OUT: entry(true, 'The log did not answer in time.'),
+  UNKNOWN_TOPIC_OR_PARTITION: LATER,
+  UNKNOWN_TOPIC_ID: LATER,
+  INVALID_TOPIC_EXCEPTION: NEVER,
+  TOPIC_ALREADY_EXISTS: NEVER,
+  INVALID_PARTITIONS: NEVER,
+  INVALID_REPLICATION_FACTOR: NEVER,
+  TOPIC_AUTHORIZATION_FAILED: NEVER,
+  OFFSET_OUT_OF_RANGE: NEVER,
+  CORRUPT_MESSAGE: LATER,
+  RECORD_TOO_LARGE: NEVER,
+  UNSUPPORTED_FOR_MESSAGE_FORMAT: NEVER,
+  UNSUPPORTED_COMPRESSION_TYPE: NEVER,
+  NOT_LEADER_OR_FOLLOWER: LATER,
+  LEADER_NOT_AVAILABLE: LATER,
+  FENCED_LEADER_EPOCH: LATER,
+  UNKNOWN_LEADER_EPOCH: LATER,
+  KAFKA_STORAGE_ERROR: LATER,
+  BROKER_NOT_AVAILABLE: LATER,
+  REQUEST_TIMED_OUT: LATER,
   // Of producers.
-  OUT_OF_ORDER_SEQUENCE_NUMBER: entry(false, 'A batch of the producer is missing before this one.'),
-  DUPLICATE_SEQUENCE_NUMBER: entry(false, 'The batch was written before, too long ago to say where.'),
-  UNKNOWN_PRODUCER_ID: entry(false, 'The log does not know this producer.'),
-  INVALID_PRODUCER_EPOCH: entry(false, 'A newer producer has the same id.'),
-  INVALID_TIMESTAMP: entry(false, 'The timestamp of a record is not allowed.'),
+  OUT_OF_ORDER_SEQUENCE_NUMBER: NEVER,
+  DUPLICATE_SEQUENCE_NUMBER: NEVER,
+  UNKNOWN_PRODUCER_ID: NEVER,
+  INVALID_PRODUCER_EPOCH: NEVER,
+  INVALID_TIMESTAMP: NEVER,
   // Of groups.
-  INVALID_GROUP_ID: entry(false, 'The group id is missing or not allowed.'),
-  GROUP_AUTHORIZATION_FAILED: entry(false, 'Not allowed on this group.'),
-  GROUP_ID_NOT_FOUND: entry(false, 'There is no such group.'),
-  NON_EMPTY_GROUP: entry(false, 'The group has members.'),
-  GROUP_MAX_SIZE_REACHED: entry(false, 'The group is full.'),
-  COORDINATOR_NOT_AVAILABLE: entry(true, 'The group coordinator is not available yet.'),
-  COORDINATOR_LOAD_IN_PROGRESS: entry(true, 'The group coordinator is loading.'),
-  NOT_COORDINATOR: entry(true, 'The group coordinator has moved.'),
-  REBALANCE_IN_PROGRESS: entry(true, 'The group is rebalancing.'),
-  UNKNOWN_MEMBER_ID: entry(false, 'The group does not know this member.'),
-  FENCED_MEMBER_EPOCH: entry(false, 'The member was fenced; it must join again.'),
-  STALE_MEMBER_EPOCH: entry(true, 'The member epoch is old; refresh it and try again.'),
-  FENCED_INSTANCE_ID: entry(false, 'Another member took this groupInstanceId over.'),
-  UNRELEASED_INSTANCE_ID: entry(false, 'The groupInstanceId is still in use.'),
-  OFFSET_METADATA_TOO_LARGE: entry(false, 'The metadata of a committed offset is over 4,096 bytes.'),
-} as const satisfies Record<string, ErrorInfo>;
+  INVALID_GROUP_ID: NEVER,
+  GROUP_AUTHORIZATION_FAILED: NEVER,
+  GROUP_ID_NOT_FOUND: NEVER,
+  NON_EMPTY_GROUP: NEVER,
+  GROUP_MAX_SIZE_REACHED: NEVER,
+  COORDINATOR_NOT_AVAILABLE: LATER,
+  COORDINATOR_LOAD_IN_PROGRESS: LATER,
+  NOT_COORDINATOR: LATER,
+  REBALANCE_IN_PROGRESS: LATER,
+  UNKNOWN_MEMBER_ID: NEVER,
+  FENCED_MEMBER_EPOCH: NEVER,
+  STALE_MEMBER_EPOCH: LATER,
+  FENCED_INSTANCE_ID: NEVER,
+  UNRELEASED_INSTANCE_ID: NEVER,
+  OFFSET_METADATA_TOO_LARGE: NEVER,
+} as const satisfies Record<string, { readonly retriable: boolean }>;
 
 /** A key of {@link ERROR_TABLE}: Kafka’s name where Kafka has one. */
 export type ErrorCode = keyof typeof ERROR_TABLE;

@@ -9,7 +9,9 @@ import { afterAll, describe, expect, it } from 'vitest';
 import {
   CLOSE_CODES,
   clientFrame,
+  ERROR_MEANINGS,
   ERROR_TABLE,
+  isErrorCode,
   mayReconnect,
   PROTOCOL_LIMITS,
   PROTOCOL_NAME,
@@ -28,7 +30,8 @@ const TABLES = {
   errors: table(
     'code | retriable | meaning',
     Object.entries(ERROR_TABLE).map(
-      ([code, { retriable, meaning }]) => `\`${code}\` | ${retriable ? 'yes' : 'no'} | ${meaning}`,
+      ([code, { retriable }]) =>
+        `\`${code}\` | ${retriable ? 'yes' : 'no'} | ${isErrorCode(code) ? ERROR_MEANINGS[code] : ''}`,
     ),
   ),
   'close-codes': table(
