@@ -32,6 +32,8 @@ export class Dial {
   #over = false;
   /** The last error the gateway stated without being asked: it explains the close that follows. */
   stated: LogError | undefined;
+  /** The gateway has taken the token: if it refuses it later, it has expired, and a token callback may have a new one. */
+  welcomed = false;
 
   constructor(options: DialOptions, handlers: DialHandlers) {
     this.#options = options;
@@ -95,7 +97,7 @@ export class Dial {
         onClose: ({ code, reason }) => {
           this.#gone = true;
           for (const tell of this.#onGone) tell();
-          this.#lose(this.#closeError(code, reason), !mayReconnect(code));
+          this.#lose(this.#closeError(code, reason), !this.#mayRedial(code));
         },
       });
     } catch (error) {
@@ -109,6 +111,12 @@ export class Dial {
     this.#over = true;
     this.#abort.abort();
     this.#handlers.onLost(error, final);
+  }
+
+  /** A token that is refused at once is refused for good: the callback was asked for it just now. */
+  #mayRedial(code: number): boolean {
+    if (mayReconnect(code)) return true;
+    return code === CLOSE_CODES.UNAUTHENTICATED.code && this.welcomed && typeof this.#options.token === 'function';
   }
 
   #closeError(code: number, reason: string): LogError {

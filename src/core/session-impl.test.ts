@@ -336,7 +336,7 @@ describe('a session', () => {
     const produced = session.produce('00000000-0000-4000-8000-000000000001', 0, new Uint8Array(1));
     sockets[0]?.send(encodeServerFrame(goaway));
     await settled();
-    const later = session.request({ type: 'leave', consumer: 2 }, { retry: false });
+    const later = session.request({ type: 'leave', consumer: 2 }, { retry: 'unsent' });
     const before = received.length;
     sockets[0]?.send(encodeServerFrame({ type: 'leave', id: 2 }));
     await pending;
@@ -374,6 +374,35 @@ describe('a session', () => {
     };
     clock.advance(50);
     await pending;
+  });
+
+  it('asks the callback for a new token when the one it had expires, and ends when a token is refused at once', async () => {
+    let tokens = 0;
+    const { session, sockets, received, clock, gateway } = open(welcoming, { token: () => `token ${++tokens}` });
+    await session.whenLive();
+    sockets[0]?.close(4401, 'expired');
+    await settled();
+    expect(session.status).toMatchObject({ type: 'reconnecting', error: { code: 'UNAUTHENTICATED' } });
+    clock.advance(50);
+    await session.whenLive();
+    expect(received.filter(({ type }) => type === 'hello')).toMatchObject([{ token: 'token 1' }, { token: 'token 2' }]);
+    gateway.script = (frame, _send, socket) => {
+      if (frame.type === 'hello') socket.close(4401, 'unknown');
+    };
+    sockets[1]?.close(4401, 'expired');
+    await settled();
+    clock.advance(1_000);
+    await settled();
+    expect(session.status).toMatchObject({ type: 'closed', error: { code: 'UNAUTHENTICATED' } });
+    expect(tokens).toBe(3);
+  });
+
+  it('ends when a token that is a string expires', async () => {
+    const { session, sockets } = open(welcoming, { token: 'fixed' });
+    await session.whenLive();
+    sockets[0]?.close(4401, 'expired');
+    await settled();
+    expect(session.status).toMatchObject({ type: 'closed', error: { code: 'UNAUTHENTICATED' } });
   });
 
   it('announces gzip only where the runtime decompresses it', async () => {

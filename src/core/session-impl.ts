@@ -160,7 +160,7 @@ class GatewaySession implements Session {
   ): Promise<ServerFrameOf<'produce'>> {
     this.connect();
     const request = produceRequest(topicId, partition, batch, () => this.#limits.maxFrameBytes);
-    return (await this.#produces.submit(request, { ...options, retry: false })) as ServerFrameOf<'produce'>;
+    return (await this.#produces.submit(request, { ...options, retry: 'unsent' })) as ServerFrameOf<'produce'>;
   }
 
   attach(sink: FetchSink): FetchChannel {
@@ -381,6 +381,7 @@ class GatewaySession implements Session {
       return;
     }
     this.#limits = frame.limits;
+    if (this.#dial !== undefined) this.#dial.welcomed = true;
     const { sessionId, logId, heartbeatIntervalMs, heartbeatTimeoutMs } = frame;
     this.#driver.tell({ type: 'welcome', sessionId, logId, heartbeatIntervalMs, heartbeatTimeoutMs });
   }

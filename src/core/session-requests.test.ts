@@ -53,11 +53,12 @@ describe('requests', () => {
     const { table, ask, answer, took } = open();
     table.onLive();
     const sent = [ask('a'), ask('b', { retry: false })];
-    const waiting = [ask('c'), ask('d', { retry: false })];
+    const waiting = [ask('c'), ask('d', { retry: 'unsent' })];
+    const bound = outcome(ask('x', { retry: false }));
     took();
     let drained = 0;
     table.drain(() => drained++);
-    waiting.push(ask('e', { retry: false }));
+    waiting.push(ask('e', { retry: 'unsent' }));
     answer(1);
     expect([drained, took()]).toEqual([0, []]);
     answer(2);
@@ -70,15 +71,17 @@ describe('requests', () => {
     answer(4);
     answer(5);
     await Promise.all(waiting);
+    // What belongs to the connection ends with it.
+    expect(await bound).toBe('NETWORK_EXCEPTION');
     expect(drained).toBe(1);
   });
 
   it('that must not be repeated fail together when the connection was left before all were answered', async () => {
     const { table, ask, answer, took } = open();
     table.onLive();
-    const sent = outcome(ask('a', { retry: false }));
+    const sent = outcome(ask('a', { retry: 'unsent' }));
     table.drain(() => undefined);
-    const late = outcome(ask('b', { retry: false }));
+    const late = outcome(ask('b', { retry: 'unsent' }));
     const again = outcome(ask('c'));
     table.onDown(gone);
     table.onLive();

@@ -31,7 +31,7 @@ export interface Request {
 
 interface Entry extends Request {
   readonly order: number;
-  readonly retry: boolean;
+  readonly retry: boolean | 'unsent';
   readonly resolve: (frame: ServerFrame) => void;
   readonly reject: (error: LogError) => void;
   /** Timer and abort listener. */
@@ -123,8 +123,8 @@ export class RequestTable {
   }
 
   /**
-   * What was sent is asked again on the next connection, before what came later, or fails if it must not be. Then so does
-   * what waits behind it and must not be repeated; where all was answered before the connection was left, it goes on waiting.
+   * What was sent is asked again on the next connection, before what came later, or fails if it must not be. What is 'unsent'
+   * goes on waiting only where all before it was answered: it must not overtake what failed.
    */
   onDown(error: LogError): void {
     this.#live = false;
@@ -135,7 +135,7 @@ export class RequestTable {
     this.#waiting = [];
     for (const entry of entries) {
       entry.id = undefined;
-      if (entry.retry || answered) this.#waiting.push(entry);
+      if (entry.retry === true || (entry.retry === 'unsent' && answered)) this.#waiting.push(entry);
       else this.#fail(entry, new LogError('NETWORK_EXCEPTION', `${entry.type}: ${error.message}`, { cause: error }));
     }
   }
@@ -160,7 +160,7 @@ export class RequestTable {
     const entry = this.#sent.get(frame.id);
     if (entry === undefined) return;
     const error = errorOf(frame);
-    if (!entry.retry || !error.retriable || NEEDS_ANOTHER_REQUEST.has(error.code)) {
+    if (entry.retry !== true || !error.retriable || NEEDS_ANOTHER_REQUEST.has(error.code)) {
       this.#fail(entry, error);
       return;
     }

@@ -33,8 +33,12 @@ export interface RequestOptions {
   readonly timeoutMs?: number | undefined;
   /** Rejects with ABORTED. */
   readonly signal?: AbortSignal | undefined;
-  /** false: fail with NETWORK_EXCEPTION when the connection drops (sent or not), and with any error, instead of asking again; a request made while nothing is live waits for the connection. Default true: the request is repeated over reconnects, and after retriable errors with backoff, until timeout, abort, close or a final error (also one that only another request can mend: STALE_MEMBER_EPOCH, UNKNOWN_TOPIC_ID, FENCED_LEADER_EPOCH, CORRUPT_MESSAGE). */
-  readonly retry?: boolean | undefined;
+  /**
+   * Default true: the request is repeated over reconnects, and after retriable errors with backoff, until timeout, abort, close or a final error (also one that only another request can mend: STALE_MEMBER_EPOCH, UNKNOWN_TOPIC_ID, FENCED_LEADER_EPOCH, CORRUPT_MESSAGE).
+   * false: fail with NETWORK_EXCEPTION when the connection drops (sent or not), and with any error, instead of asking again; a request made while nothing is live waits for the connection.
+   * 'unsent': as false, but what a gateway that is going away was never asked waits for the next connection.
+   */
+  readonly retry?: boolean | 'unsent' | undefined;
 }
 
 /** What a consumer attaches to the session: called synchronously from the socket's read path, so it must not block or throw. */

@@ -1,5 +1,6 @@
 // Topics and log ends as the gateway last described them. Asks through a function it is given; knows nothing of connections.
 import { LogError, type ServerFrameOf, type TopicInfo } from '../protocol/index.ts';
+import { MAX_DELAY_MS } from './config.ts';
 import { checkTopicName } from './names.ts';
 import type { LogEnds, RequestOptions, TopicCache } from './session.ts';
 import { errorOf } from './session-requests.ts';
@@ -20,6 +21,7 @@ export class SessionTopics implements TopicCache {
   readonly #endsListeners = new Set<() => void>();
   #watching = false;
   #firstList: Promise<void> | undefined;
+  #rewatch: AbortController | undefined;
 
   /** `report` takes what a listener throws. */
   constructor(ask: AskMetadata, report: (error: unknown) => void) {
@@ -63,8 +65,13 @@ export class SessionTopics implements TopicCache {
 
   /** A new connection knows nothing of what the last one watched. What changed meanwhile shows in the list. */
   onLive(): void {
-    // Where it fails, the connection is down again (and this is called again), or the session is closed.
-    if (this.#watching && this.#firstList !== undefined) this.#watchFromNow({ retry: false }).catch(() => undefined);
+    if (!this.#watching || this.#firstList === undefined) return;
+    // Asked until it is answered: without it nothing would be pushed. What was asked on an earlier connection makes way.
+    this.#rewatch?.abort();
+    this.#rewatch = new AbortController();
+    const { signal } = this.#rewatch;
+    // Else it fails when the session ends, or when the gateway refuses for good; then the next connection is asked.
+    this.#watchFromNow({ signal, timeoutMs: MAX_DELAY_MS }).catch(() => undefined);
   }
 
   async describe(
@@ -151,6 +158,8 @@ export class SessionTopics implements TopicCache {
   }
 
   #setEnds(topicId: string, partition: number, ends: LogEnds): boolean {
+    // What is still under way of a deleted topic must not bring it back.
+    if (!this.#byId.has(topicId)) return false;
     let partitions = this.#ends.get(topicId);
     if (partitions === undefined) {
       partitions = new Map();
