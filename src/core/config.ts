@@ -1,6 +1,7 @@
 // What a client may be configured with, and the one way any configuration is checked. Knows nothing of what the options do.
 import * as z from 'zod/mini';
 import { LogError } from '../protocol/index.ts';
+import { pathText, valueAt } from '../protocol/issues.ts';
 import { parseBootstrapServers } from './bootstrap.ts';
 import type { Clock, Random } from './clock.ts';
 import type { Transport } from './transport.ts';
@@ -35,29 +36,30 @@ export const MAX_DELAY_MS = 2 ** 31 - 1;
 
 const grouped = (value: number) => value.toLocaleString('en-US');
 
+/** Anything that passes `check`, as it is. `allowed` completes "… must be". */
+export function instance<T>(allowed: string, check: (value: unknown) => boolean) {
+  return z.custom<T>(check, { error: allowed });
+}
 /** A whole number from `min` to `max`, both included. */
 export function integer(min: number, max = Number.MAX_SAFE_INTEGER, unit = '') {
-  const error =
-    max === Number.MAX_SAFE_INTEGER
-      ? `an integer${unit} of at least ${grouped(min)}`
-      : `an integer${unit} from ${grouped(min)} to ${grouped(max)}`;
-  return z.int({ error }).check(z.gte(min, { error }), z.lte(max, { error }));
+  const range =
+    max === Number.MAX_SAFE_INTEGER ? `of at least ${grouped(min)}` : `from ${grouped(min)} to ${grouped(max)}`;
+  return instance<number>(`an integer${unit} ${range}`, (value) => isCount(value, min, max));
 }
 export const milliseconds = (min: number) => integer(min, MAX_DELAY_MS, ' (ms)');
 export const byteCount = (min: number, max?: number) => integer(min, max, ' (bytes)');
 export const flag = () => z.boolean({ error: 'true or false' });
 /** A string of 1 to `maxLength` characters. */
 export function label(maxLength: number) {
-  const error = `a string of 1 to ${maxLength} characters`;
-  return z.string({ error }).check(z.minLength(1, { error }), z.maxLength(maxLength, { error }));
+  return instance<string>(`a string of 1 to ${grouped(maxLength)} characters`, (value) => isLabel(value, maxLength));
 }
 export function choice<const T extends readonly string[]>(values: T) {
-  return z.enum(values, { error: values.map((value) => `'${value}'`).join(' or ') });
+  return z.literal(values, { error: values.map((value) => `'${value}'`).join(' or ') });
 }
-/** A function or an instance: only its kind is checked. `allowed` completes "… must be". */
-export function instance<T>(allowed: string, check: (value: unknown) => boolean) {
-  return z.custom<T>(check, { error: allowed });
-}
+export const isCount = (value: unknown, min: number, max = Number.MAX_SAFE_INTEGER): value is number =>
+  typeof value === 'number' && Number.isSafeInteger(value) && value >= min && value <= max;
+export const isLabel = (value: unknown, maxLength: number): value is string =>
+  typeof value === 'string' && value.length > 0 && value.length <= maxLength;
 export const isFunction = (value: unknown): boolean => typeof value === 'function';
 /** Whether `value` is an object with all these methods. */
 export function hasMethods(value: unknown, ...names: readonly string[]): boolean {
@@ -65,30 +67,31 @@ export function hasMethods(value: unknown, ...names: readonly string[]): boolean
   return names.every((name) => typeof Reflect.get(value, name) === 'function');
 }
 
-const serversError = "'host:port', 'ws://host:port' or 'wss://host:port', or a list of these";
-const servers = z.pipe(
-  z.pipe(
-    z.union([z.string(), z.array(z.string())], { error: serversError }),
-    z.transform((given) => (typeof given === 'string' ? [given] : given)),
-  ),
-  z.array(z.string()).check((payload) => {
+const servers = z.custom<string | readonly string[]>().check((payload) => {
+  const { value } = payload;
+  let message = "'host:port', 'ws://host:port' or 'wss://host:port', or a list of these";
+  let sentence = false;
+  if (typeof value === 'string' || (Array.isArray(value) && value.every((one) => typeof one === 'string'))) {
     try {
       // The scheme of a bare host:port is the transport's to say; any will do for the check.
-      parseBootstrapServers(payload.value, { server: 'localhost', scheme: 'ws' });
+      parseBootstrapServers(value, { server: 'localhost', scheme: 'ws' });
+      return;
     } catch (error) {
-      const { message } = LogError.from(error);
-      payload.issues.push({ code: 'custom', input: payload.value, message, params: { sentence: true } });
+      message = LogError.from(error).message;
+      sentence = true;
     }
-  }),
-);
+  }
+  payload.issues.push({ code: 'custom', input: value, message, params: { sentence } });
+});
 
 /** The keys of {@link ClientConfig} for use in larger schemas: `z.strictObject({ ...clientConfigShape, … })`. */
 export const clientConfigShape = {
   bootstrapServers: z.optional(servers),
   clientId: z._default(label(255), 'distributedlog'),
   token: z.optional(
-    instance<TokenSource>('a string of 1 to 16,384 characters or a function that returns one', (value) =>
-      typeof value === 'string' ? value.length > 0 && value.length <= 16_384 : isFunction(value),
+    instance<TokenSource>(
+      'a string of 1 to 16,384 characters or a function that returns one',
+      (value) => isFunction(value) || isLabel(value, 16_384),
     ),
   ),
   transport: z.optional(
@@ -121,63 +124,39 @@ export function parseConfig<S extends z.ZodMiniObject>(what: string, schema: S, 
 }
 
 function problemsOf(issue: z.core.$ZodIssue, given: unknown, schema: z.ZodMiniObject): string[] {
-  const where = issue.path.map((key, i) =>
-    typeof key === 'number' ? `[${key}]` : `${i > 0 ? '.' : ''}${String(key)}`,
-  );
-  const name = where.join('');
-  if (issue.code === 'unrecognized_keys') {
-    const known = keysAt(schema, issue.path);
-    return issue.keys.map((key) => {
-      const near = nearest(key, known);
-      const hint = near === undefined ? `known keys: ${known.join(', ')}` : `did you mean ${JSON.stringify(near)}?`;
-      return `unknown key ${JSON.stringify(key)}${name === '' ? '' : ` in ${name}`} (${hint})`;
-    });
+  const { code, path, message } = issue;
+  const name = pathText(path);
+  if (code === 'unrecognized_keys') {
+    const known = keysAt(schema, path);
+    return issue.keys.map((key) => unknownKey(key, known, name));
   }
   // A check that has already said it all, naming the key.
-  if (issue.code === 'custom' && issue.params?.sentence === true) return [issue.message];
-  const value = valueAt(given, issue.path);
-  if (value === undefined) return [`${name} is missing; it must be ${issue.message}`];
+  if (code === 'custom' && issue.params?.sentence === true) return [message];
+  const value = valueAt(given, path);
+  if (value === undefined) return [`${name} is missing; it must be ${message}`];
   // A secret does not belong in a message that may be logged.
-  return [`${name} must be ${issue.message}, got ${issue.path[0] === 'token' ? `a ${typeof value}` : show(value)}`];
+  return [`${name} must be ${message}, got ${path[0] === 'token' ? `a ${typeof value}` : show(value)}`];
 }
 
 /** The keys that the object at `path` may have, as far as its schema says. */
 function keysAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): string[] {
-  let found: string[] = [];
-  const visit = (at: z.core.$ZodType, depth: number): void => {
-    const { def } = at._zod as z.core.$ZodTypes['_zod'];
-    const key = path[depth];
-    switch (def.type) {
-      case 'object':
-        if (key === undefined) found = [...found, ...Object.keys(def.shape)];
-        else if (typeof key === 'string' && def.shape[key] !== undefined) visit(def.shape[key], depth + 1);
-        break;
-      case 'array':
-        visit(def.element, depth + 1);
-        break;
-      case 'optional':
-      case 'default':
-      case 'nullable':
-        visit(def.innerType, depth);
-        break;
-      case 'union':
-        for (const option of def.options) visit(option, depth);
-        break;
-      case 'pipe':
-        visit(def.in, depth);
-        break;
-      default:
-    }
-  };
-  visit(schema, 0);
-  return [...new Set(found)];
+  const { def } = schema._zod as z.core.$ZodTypes['_zod'];
+  if ('innerType' in def) return keysAt(def.innerType, path);
+  if (def.type === 'pipe') return keysAt(def.in, path);
+  if (def.type === 'union') return def.options.flatMap((option) => keysAt(option, path));
+  const [key, ...rest] = path;
+  if (def.type === 'array') return keysAt(def.element, rest);
+  if (def.type !== 'object') return [];
+  if (key === undefined) return Object.keys(def.shape);
+  const inner = def.shape[String(key)];
+  return inner === undefined ? [] : keysAt(inner, rest);
 }
 
-function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>(
-    (at, key) => (typeof at === 'object' && at !== null ? Reflect.get(at, key) : undefined),
-    root,
-  );
+/** What is wrong with a key that is not among the `known` ones (of `where`). */
+export function unknownKey(key: string, known: readonly string[], where = ''): string {
+  const near = nearest(key, known);
+  const hint = near === undefined ? `known keys: ${known.join(', ')}` : `did you mean ${JSON.stringify(near)}?`;
+  return `unknown key ${JSON.stringify(key)}${where && ` in ${where}`} (${hint})`;
 }
 
 /** A value as it may stand in a message: short, on one line. */

@@ -9,8 +9,10 @@ import {
   flag,
   instance,
   integer,
+  isCount,
   isFunction,
   label,
+  MAX_DELAY_MS,
   milliseconds,
   parseConfig,
 } from './config.ts';
@@ -61,8 +63,16 @@ export interface ConsumerConfig<K = Uint8Array, V = Uint8Array> extends ClientCo
 /** Reading goes on once the handler's promise resolves; what it throws fails every read until a seek. */
 export type OnPoisonRecord = 'throw' | 'skip' | ((poison: PoisonRecord) => void | Promise<void>);
 
-const resetError = "'earliest', 'latest', 'none' or { durationMs: milliseconds of at least 0 }";
-const behindError = "'wait' or { skipToLiveAfterMs: milliseconds of at least 1 }";
+/** One of `words`, or `{ [key]: milliseconds }`. */
+function wordOrDelay<const W extends string, K extends string>(words: readonly W[], key: K, min: number) {
+  const known = words.map((word) => `'${word}'`).join(', ');
+  const allowed = `${known} or { ${key}: milliseconds of at least ${min} }`;
+  return instance<W | Readonly<Record<K, number>>>(allowed, (value) =>
+    typeof value === 'object' && value !== null
+      ? Object.keys(value).join() === key && isCount(Reflect.get(value, key), min, MAX_DELAY_MS)
+      : words.some((word) => word === value),
+  );
+}
 const deserializer = instance<Deserializer<unknown>>(
   'a deserializer: a function of bytes, such as text() or json()',
   isFunction,
@@ -74,12 +84,7 @@ const schema = z.strictObject({
   groupInstanceId: z.optional(label(255)),
   autoCommit: z._default(flag(), true),
   autoCommitIntervalMs: z._default(milliseconds(1), 5_000),
-  autoOffsetReset: z._default(
-    z.union([z.enum(['earliest', 'latest', 'none']), z.strictObject({ durationMs: milliseconds(0) })], {
-      error: resetError,
-    }),
-    'latest',
-  ),
+  autoOffsetReset: z._default(wordOrDelay(['earliest', 'latest', 'none'], 'durationMs', 0), 'latest'),
   fetchMinBytes: z._default(byteCount(0), 1),
   fetchMaxWaitMs: z._default(integer(0, 60_000, ' (ms)'), 500),
   fetchMaxBytes: z._default(byteCount(1), 8 * 1024 * 1024),
@@ -87,19 +92,17 @@ const schema = z.strictObject({
   maxPollRecords: z._default(integer(1, 1_000_000), 500),
   maxBufferedBytes: z._default(byteCount(1024), 16 * 1024 * 1024),
   maxPollIntervalMs: z._default(milliseconds(1), 300_000),
-  whenBehind: z._default(
-    z.union([z.literal('wait'), z.strictObject({ skipToLiveAfterMs: milliseconds(1) })], { error: behindError }),
-    'wait',
-  ),
+  whenBehind: z._default(wordOrDelay(['wait'], 'skipToLiveAfterMs', 1), 'wait'),
   sessionTimeoutMs: z._default(milliseconds(1), 30_000),
   rebalanceTimeoutMs: z._default(milliseconds(1), 60_000),
   isolationLevel: z._default(choice(['read_uncommitted', 'read_committed']), 'read_uncommitted'),
   key: z.optional(deserializer),
   value: z.optional(deserializer),
   onPoisonRecord: z._default(
-    z.union([z.enum(['throw', 'skip']), instance<Exclude<OnPoisonRecord, string>>('a function', isFunction)], {
-      error: "'throw', 'skip' or a function",
-    }),
+    instance<OnPoisonRecord>(
+      "'throw', 'skip' or a function",
+      (value) => value === 'throw' || value === 'skip' || isFunction(value),
+    ),
     'throw',
   ),
 });

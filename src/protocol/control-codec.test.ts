@@ -126,14 +126,14 @@ describe('a server frame', () => {
 
   it('is refused with the field when it is malformed', () => {
     expect(messageOf({ type: 'ping', id: 'x' }, parseServerFrame)).toBe(
-      'The frame of type "ping" is malformed: id: expected number, not "x".',
+      'The frame of type "ping" is malformed: id: expected integer, not "x".',
     );
     expect(
       messageOf(
         { type: 'feed', stream: 1, consumer: 0, topicId: 't', partition: 0, epoch: 0, offset: 2 ** 53 },
         parseServerFrame,
       ),
-    ).toContain('offset');
+    ).toContain('offset: expected integer, not 9007199254740992');
     for (const frame of ['{}', '[]', 'null', '{"type":5}', 'x', '['.repeat(100)]) messageOf(frame, parseServerFrame);
   });
 });

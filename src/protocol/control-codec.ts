@@ -1,9 +1,11 @@
 // Text frames to typed control frames and back, with the checks that must come before JSON.parse and zod. Knows nothing of sockets.
+import * as z from 'zod/mini';
 import { type ClientFrame, clientFrame } from './client-frames.ts';
+import { describeClientIssue } from './client-issues.ts';
 import { LogError } from './errors.ts';
-import { describeIssues } from './issues.ts';
+import { describeIssues, type Issue } from './issues.ts';
 import { PROTOCOL_LIMITS } from './limits.ts';
-import { type ServerFrame, serverFrame } from './server-frames.ts';
+import { isServerFrameType, type ServerFrame, serverFrames } from './server-frames.ts';
 
 /**
  * Parses and validates what a client sent. Throws INVALID_REQUEST for a frame that is too long (in UTF-16 units, so that a frame within
@@ -15,7 +17,8 @@ export function parseClientFrame(text: string, maxBytes: number = PROTOCOL_LIMIT
   const json = parseJson(text);
   const result = clientFrame.safeParse(json);
   if (result.success) return result.data;
-  throw invalid(`${nameOf(json)} is malformed: ${describeIssues(result.error.issues, json, clientFrame)}.`);
+  const describe = (issue: Issue, found: string) => describeClientIssue(issue, found, json, clientFrame);
+  throw invalid(`${nameOf(json)} is malformed: ${describeIssues(result.error.issues, json, describe)}.`);
 }
 
 /** The `id` of a frame that parseClientFrame refused, if it is readable. Never throws. */
@@ -36,12 +39,12 @@ export function readFrameId(text: string): number | undefined {
  */
 export function parseServerFrame(text: string): ServerFrame | undefined {
   const json = parseJson(text);
-  const result = serverFrame.safeParse(json);
-  if (result.success) return result.data;
-  const { issues } = result.error;
-  if (typeOf(json) !== undefined && issues[0]?.code === 'invalid_union' && issues[0].path[0] === 'type')
-    return undefined;
-  throw invalid(`${nameOf(json)} is malformed: ${describeIssues(issues, json, serverFrame)}.`);
+  const type = typeOf(json);
+  if (type === undefined) throw invalid('The frame is malformed: it is no object with a "type".');
+  if (!isServerFrameType(type)) return undefined;
+  const result = z.safeParse(serverFrames[type], json);
+  if (result.success) return { type, ...result.data } as ServerFrame;
+  throw invalid(`${nameOf(json)} is malformed: ${describeIssues(result.error.issues, json)}.`);
 }
 
 export function encodeClientFrame(frame: ClientFrame): string {

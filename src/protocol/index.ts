@@ -44,7 +44,7 @@ export {
   type ReplyOf,
   type ServerFrame,
   type ServerFrameOf,
-  serverFrame,
+  serverFrames,
   type TopicInfo,
 } from './server-frames.ts';
 export type {
