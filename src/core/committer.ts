@@ -63,10 +63,6 @@ export class Committer {
   forget(topic: string, partition: number): void {
     this.#last.delete(`${topic}:${partition}`);
   }
-  /** Where the group stands already, so that it is not committed again. */
-  known(topic: string, partition: number, offset: number): void {
-    this.#last.set(`${topic}:${partition}`, offset);
-  }
 
   /** Commits those of `offsets` (default: what is processed when its turn comes) that have not been committed. */
   commitProcessed(options: WaitOptions, offsets?: readonly TopicPartitionOffset[]): Promise<void> {

@@ -107,7 +107,9 @@ export class ConsumerEngine<K, V> {
       wake,
       giveBack: () => this.reader.giveBack(),
       letGo: (partitions, timeoutMs) => this.#letGo(partitions, timeoutMs),
-      autoCommit: (partitions) => this.#autoCommit(partitions),
+      autoCommit: (partitions) => this.#autoCommit(partitions, 'processed'),
+      autoCommitAll: () =>
+        this.#autoCommit([...this.fetcher.partitions.values()], this.reader.polled ? 'position' : 'processed'),
       forgetCommits: ({ topic, partition }) => this.committer?.forget(topic, partition),
       whenSettled: (partitions, signal) => this.#whenSettled(partitions, signal),
       listenerFailed: (error) => {
@@ -232,10 +234,10 @@ export class ConsumerEngine<K, V> {
     stop();
     return !timedOut;
   }
-  async #autoCommit(partitions: readonly ConsumerPartition<K, V>[]): Promise<void> {
+  async #autoCommit(partitions: readonly ConsumerPartition<K, V>[], which: 'position' | 'processed'): Promise<void> {
     if (!this.config.autoCommit || this.committer === undefined || partitions.length === 0) return;
     try {
-      await this.committer.commitProcessed({}, this.offsetsOf(partitions, 'processed'));
+      await this.committer.commitProcessed({}, this.offsetsOf(partitions, which));
     } catch (error) {
       // The commit event has said so; giving the partitions up goes on.
       this.#unheard(error);

@@ -30,6 +30,8 @@ export class ConsumerPartition<K, V> {
   paused = false;
   /** Not delivered: assigned and its listener has not resolved, being revoked, or the group's connection is down. */
   withheld = false;
+  /** Its topic is no longer subscribed to: not delivered, whenever its revocation completes. */
+  unwanted = false;
   /** A poison handler is at work on the next record. */
   handlingPoison = false;
   /** The fetch ended with this; it counts once all that came before is delivered. */
@@ -57,7 +59,7 @@ export class ConsumerPartition<K, V> {
   }
 
   get readable(): boolean {
-    return !this.paused && !this.withheld && !this.handlingPoison;
+    return !this.paused && !this.withheld && !this.unwanted && !this.handlingPoison;
   }
   /** Nothing here that a reader could take, ever, without more data. */
   get drained(): boolean {

@@ -31,6 +31,7 @@ export class Reader<K, V> {
   recordsConsumed = 0;
   readonly host: ReaderHost<K, V>;
   #kind: ReaderKind | undefined;
+  #latest: ReaderKind | undefined;
   /** Acknowledged one by one: what is handed out is processed only when acknowledged. */
   #manual = false;
   #hand: Hand<K, V> | undefined;
@@ -45,8 +46,9 @@ export class Reader<K, V> {
     this.host = host;
   }
 
-  get kind(): ReaderKind | undefined {
-    return this.#kind;
+  /** The latest reader is poll: a call between two polls means that what was handed out is processed. */
+  get polled(): boolean {
+    return this.#latest === 'poll';
   }
   get manual(): boolean {
     return this.#manual;
@@ -63,6 +65,7 @@ export class Reader<K, V> {
       );
     }
     this.#kind = kind;
+    this.#latest = kind;
     this.#manual = manual;
     this.#turnBegan = this.host.clock.now();
   }

@@ -31,6 +31,8 @@ export interface SubscriptionHost<K, V> {
   letGo(partitions: readonly ConsumerPartition<K, V>[], timeoutMs: number | undefined): Promise<boolean>;
   /** With auto-commit: what is processed of these. Never rejects. */
   autoCommit(partitions: readonly ConsumerPartition<K, V>[]): Promise<void>;
+  /** With auto-commit: all positions, but nothing that an iterator or a stream has in hand. Never rejects. */
+  autoCommitAll(): Promise<void>;
   forgetCommits(partition: TopicPartition): void;
   /** Resolves when all of them have a position or an error. */
   whenSettled(partitions: () => readonly ConsumerPartition<K, V>[], signal: AbortSignal): Promise<void>;
@@ -47,6 +49,10 @@ export class Subscription<K, V> {
   #mode: Mode = { type: 'none' };
   #listener: RebalanceListener | undefined;
   #abort = new AbortController();
+  /** An unsubscribe() that has not come to its end. */
+  #leaving: Promise<void> | undefined;
+  /** Partitions whose listener is being told that they go. */
+  readonly #dropping = new WeakMap<ConsumerPartition<K, V>, Promise<void>>();
   /** Topics told missing, so that it is said once. */
   readonly #missing = new Set<string>();
   readonly #asking = new Set<string>();
@@ -66,8 +72,7 @@ export class Subscription<K, V> {
     return this.#mode.type === 'topics' ? this.#names(this.#mode.topics) : [];
   }
   #names(topics: readonly string[] | RegExp): readonly string[] {
-    if (!(topics instanceof RegExp)) return topics;
-    return this.#host.session.topics.names().filter((name) => topics.test(name) && !isInternalTopic(name));
+    return topics instanceof RegExp ? this.#host.session.topics.names().filter((name) => wants(topics, name)) : topics;
   }
   requireNot(mode: 'assign' | 'topics', call: string): void {
     if (this.#mode.type !== mode) return;
@@ -76,13 +81,15 @@ export class Subscription<K, V> {
   }
 
   // ── what the application asks for ────────────────────────────────────────────────────────────────────────────────
-  async assign(partitions: readonly TopicPartition[], options: WaitOptions): Promise<void> {
-    const { fetcher, config, session } = this.#host;
+  assign(partitions: readonly TopicPartition[], options: WaitOptions): Promise<void> {
     this.#begin({ type: 'assign' });
-    const { signal } = this.#abort;
+    return this.#during('assign', options, (signal) => this.#assign(partitions, signal));
+  }
+  async #assign(partitions: readonly TopicPartition[], signal: AbortSignal): Promise<void> {
+    const { fetcher, config } = this.#host;
     const wanted = new Map(partitions.map((at) => [`${at.topic}:${at.partition}`, at]));
     const gone = [...fetcher.partitions].filter(([key]) => !wanted.has(key)).map(([, partition]) => partition);
-    const committed = this.#host.autoCommit([...fetcher.partitions.values()]);
+    const committed = this.#host.autoCommitAll();
     this.#host.giveBack();
     for (const partition of gone) fetcher.remove(partition);
     const start: StartAt = config.groupId === undefined ? { type: 'reset' } : { type: 'committed' };
@@ -90,38 +97,50 @@ export class Subscription<K, V> {
       if (!fetcher.partitions.has(key)) this.#add(topic, partition, start);
     }
     this.#host.assignmentChanged();
-    const work = async (): Promise<void> => {
-      await committed;
-      await this.#identify([...new Set(partitions.map(({ topic }) => topic))], signal);
-      await this.#settled(signal);
-    };
-    await waitFor('assign', this.#whileItLasts(work(), signal), session.clock, options);
+    await committed;
+    for (const partition of gone) this.#host.forgetCommits(partition);
+    await this.#identify([...new Set(partitions.map(({ topic }) => topic))], signal);
+    await this.#settled(signal);
   }
 
-  async subscribe(
+  subscribe(
     topics: readonly string[] | RegExp,
     listener: RebalanceListener | undefined,
     options: WaitOptions,
   ): Promise<void> {
-    const { fetcher, session } = this.#host;
     this.#begin({ type: 'topics', topics });
+    return this.#during('subscribe', options, (signal) => this.#subscribe(topics, listener, signal));
+  }
+  async #subscribe(
+    topics: readonly string[] | RegExp,
+    listener: RebalanceListener | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { fetcher, member } = this.#host;
     this.#listener = listener;
-    const { signal } = this.#abort;
-    if (!(topics instanceof RegExp)) {
-      // Dropped topics stop being delivered at once, whenever their revocation completes.
-      this.#host.giveBack();
-      const dropped = [...fetcher.partitions.values()].filter(({ topic }) => !topics.includes(topic));
-      if (this.#host.member === undefined) await this.#drop(dropped, 'revoked');
-      else for (const partition of dropped) partition.withheld = true;
-    }
-    const work = this.#host.member === undefined ? this.#readAll(signal) : this.#join(this.#host.member, signal);
-    await waitFor('subscribe', this.#whileItLasts(work, signal), session.clock, options);
+    this.#host.giveBack();
+    for (const partition of fetcher.partitions.values()) partition.unwanted = !wants(topics, partition.topic);
+    this.#host.wake();
+    if (member !== undefined) return this.#join(member, signal);
+    await this.#drop(
+      [...fetcher.partitions.values()].filter(({ unwanted }) => unwanted),
+      'revoked',
+    );
+    // A later subscribe() may want again what has just gone.
+    this.sync();
+    await this.#readAll(signal);
   }
 
   /** Without a commit; the listener hears of it. */
-  async unsubscribe(): Promise<void> {
-    const { fetcher, member } = this.#host;
+  unsubscribe(): Promise<void> {
     this.#begin({ type: 'none' });
+    this.#leaving ??= this.#leave().finally(() => {
+      this.#leaving = undefined;
+    });
+    return this.#leaving;
+  }
+  async #leave(): Promise<void> {
+    const { fetcher, member } = this.#host;
     this.#host.giveBack();
     const partitions = [...fetcher.partitions.values()];
     for (const partition of partitions) partition.withheld = true;
@@ -139,9 +158,14 @@ export class Subscription<K, V> {
     this.#abort.abort();
   }
 
-  async #whileItLasts(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  /** `work` begins at once, or when an unsubscribe() before it has come to its end. */
+  #during(call: string, options: WaitOptions, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    return waitFor(call, this.#whileItLasts(work, this.#abort.signal), this.#host.session.clock, options);
+  }
+  async #whileItLasts(work: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void> {
     try {
-      await work;
+      if (this.#leaving !== undefined) await this.#leaving;
+      if (!signal.aborted) await work(signal);
     } catch (error) {
       if (!signal.aborted) throw error;
     }
@@ -342,6 +366,7 @@ export class Subscription<K, V> {
     const added = partitions.map(({ topic, topicId, partition }) => {
       const fresh = this.#known !== undefined && !this.#known.has(`${topicId}:${partition}`);
       const one = fetcher.add(topic, partition, { type: 'committed', fresh });
+      one.unwanted = this.#mode.type === 'topics' && !wants(this.#mode.topics, topic);
       fetcher.setTopicId(one, topicId);
       return one;
     });
@@ -351,10 +376,9 @@ export class Subscription<K, V> {
   async revoked(partitions: readonly AssignedPartition[]): Promise<void> {
     const { config } = this.#host;
     const mine = this.#withhold(partitions);
-    if (await this.#host.letGo(mine, config.rebalanceTimeoutMs)) {
-      await this.#host.autoCommit(mine);
-      await this.#drop(mine, 'revoked');
-    } else await this.#drop(mine, 'lost');
+    const inTime = await this.#host.letGo(mine, config.rebalanceTimeoutMs);
+    if (inTime) await this.#host.autoCommit(mine.filter((one) => this.#has(one)));
+    await this.#drop(mine, inTime ? 'revoked' : 'lost');
   }
   async lost(partitions: readonly AssignedPartition[]): Promise<void> {
     const mine = this.#withhold(partitions);
@@ -384,7 +408,18 @@ export class Subscription<K, V> {
     this.#host.fetcher.scheduleOpen();
     this.#host.wake();
   }
-  async #drop(gone: readonly ConsumerPartition<K, V>[], how: 'revoked' | 'lost'): Promise<void> {
+  /** Those that are there still; each is told of once. */
+  async #drop(partitions: readonly ConsumerPartition<K, V>[], how: 'revoked' | 'lost'): Promise<void> {
+    const there = partitions.filter((one) => this.#has(one));
+    const gone = there.filter((one) => !this.#dropping.has(one));
+    const dropped = this.#tellDropped(gone, how);
+    for (const one of gone) this.#dropping.set(one, dropped);
+    await Promise.all(there.map((one) => this.#dropping.get(one)));
+  }
+  #has(one: ConsumerPartition<K, V>): boolean {
+    return this.#host.fetcher.get(one.topic, one.partition) === one;
+  }
+  async #tellDropped(gone: readonly ConsumerPartition<K, V>[], how: 'revoked' | 'lost'): Promise<void> {
     if (gone.length === 0) return;
     const names = gone.map(named);
     await this.#listen((listener) =>
@@ -416,6 +451,9 @@ export class Subscription<K, V> {
   }
 }
 
+function wants(topics: readonly string[] | RegExp, name: string): boolean {
+  return topics instanceof RegExp ? topics.test(name) && !isInternalTopic(name) : topics.includes(name);
+}
 function named({ topic, partition }: TopicPartition): TopicPartition {
   return { topic, partition };
 }

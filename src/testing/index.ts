@@ -1,4 +1,6 @@
 // For tests of what is built on this project: no network, no sleeping, no test runner.
+
+export { type ConsumerCase, type ConsumerHarness, consumerCases } from './consumer-cases.ts';
 export { type LogCase, type LogHarness, logCases } from './log-cases.ts';
 export { ManualClock } from './manual-clock.ts';
 export {

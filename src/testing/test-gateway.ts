@@ -6,7 +6,7 @@ import {
   createServerSession,
   DEFAULT_LIMITS,
   type Limits,
-  type Log,
+  type MemoryLog,
   memoryLog,
   type ServerSession,
   type SessionLogger,
@@ -40,7 +40,7 @@ export interface TestRecord {
 export interface TestGateway extends AsyncDisposable {
   /** For ClientConfig.transport. */
   readonly transport: ReturnType<typeof memoryTransport>;
-  readonly log: Log;
+  readonly log: MemoryLog;
   readonly clock: Clock;
   /** Writes straight into the log, each call one batch per partition; creates a topic that is missing. Strings are UTF-8. Resolves with where each record went, in order. */
   produce(
