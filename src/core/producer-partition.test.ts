@@ -320,6 +320,19 @@ describe('PartitionSender', () => {
     await app.run(500);
     expect(app.codes()).toEqual([0, 1, 2, 3]);
   });
+  it('begins no batch that could make the log forget an older one that is in doubt', async () => {
+    const app = new Application({ batchBytes: 50 });
+    app.send('first');
+    await app.run(10);
+    app.network.fates.push('silent');
+    for (let i = 0; i < 12; i++) app.send(`${i}`);
+    await app.run(900);
+    // The first has not been answered; the four behind it have.
+    expect(app.outcomes.size).toBe(5);
+    expect(app.network.sent).toHaveLength(6);
+    await app.run(1_000);
+    expect(app.codes()).toEqual([...Array(13).keys()]);
+  });
   it('never takes a batch for written that the log cannot find, and goes on under another id', async () => {
     const app = new Application({ batchBytes: 50 });
     app.network.fates.push('DUPLICATE_SEQUENCE_NUMBER');

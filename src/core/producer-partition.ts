@@ -47,6 +47,8 @@ const MAX_SEQUENCE = 2 ** 31 - 1;
 
 interface SentBatch {
   readonly entries: readonly Entry[];
+  /** How many were begun before it. */
+  readonly ordinal: number;
   baseSequence: number;
   /** What is sent, at each attempt the same; undefined until there is a producer id. */
   bytes: Uint8Array | undefined;
@@ -88,6 +90,7 @@ export class PartitionSender {
   readonly #queue: Accumulator<Entry>;
   /** Oldest first. */
   #window: SentBatch[] = [];
+  #begun = 0;
   #flying = 0;
   #identity: ProducerIdentity | undefined;
   #needsFresh = false;
@@ -182,7 +185,7 @@ export class PartitionSender {
       if (!this.#mayFly) return;
       this.#fly(batch, now);
     }
-    while (this.#window.length < MAX_IN_FLIGHT && !this.#recovering && this.#mayFly) {
+    while (this.#hasRoom && !this.#recovering && this.#mayFly) {
       const { readyAt } = this.#queue;
       if (readyAt === undefined) return;
       if (readyAt > now && !this.#port.isFlushing()) {
@@ -193,6 +196,7 @@ export class PartitionSender {
       const entries = this.#queue.take();
       const batch: SentBatch = {
         entries,
+        ordinal: this.#begun++,
         baseSequence: this.#number(entries.length),
         bytes: undefined,
         state: 'waiting',
@@ -204,6 +208,11 @@ export class PartitionSender {
     }
   }
 
+  /** Counted from the oldest that is unsettled, also where later ones are settled: it must be among the last that the log remembers. */
+  get #hasRoom(): boolean {
+    const [oldest] = this.#window;
+    return oldest === undefined || this.#begun - oldest.ordinal < MAX_IN_FLIGHT;
+  }
   get #mayFly(): boolean {
     return this.#isKnown || this.#flying === 0;
   }

@@ -79,5 +79,5 @@ export function readRecord(
   let size = RECORD_OVERHEAD + (key?.length ?? 0) + (value?.length ?? 0);
   // A UTF-16 unit is at most three bytes of UTF-8.
   for (const header of headers) size += HEADER_OVERHEAD + header.key.length * 3 + (header.value?.length ?? 0);
-  return { topic, partition, record: { key, value, headers, timestamp: timestamp ?? now }, size };
+  return { topic, partition, record: { key, value, headers, timestamp: timestamp ?? Math.floor(now) }, size };
 }

@@ -184,8 +184,7 @@ export class EmbeddedLog implements Log {
   }
   async read(request: ReadRequest): Promise<ReadResult> {
     this.assertOpen();
-    const result = await this.reader.read(this.catalog.partition(request.topicId, request.partition), request);
-    return result;
+    return this.reader.read(this.catalog.partition(request.topicId, request.partition), request);
   }
 
   async initProducer(): Promise<{ producerId: number; producerEpoch: number }> {
@@ -237,8 +236,13 @@ export class EmbeddedLog implements Log {
     await this.writer.close();
     this.reader.close();
     for (const topic of this.catalog.all()) for (const partition of topic.partitions) partition.wakeAll();
-    await this.store.close();
-    await this.directory.release(true);
+    let isClean = false;
+    try {
+      await this.store.close();
+      isClean = true;
+    } finally {
+      await this.directory.release(isClean);
+    }
   }
   private assertOpen(): void {
     if (this.closing !== undefined) throw new LogError('BROKER_NOT_AVAILABLE', 'the log is closed');

@@ -110,17 +110,23 @@ export class Maintenance {
     const times = store
       .keys('times', { from, to: keyAfter(from), limit: STEP })
       .filter((key) => (store.get('times', key)?.readDoubleBE() ?? 0) < logStart);
-    await writer.submit(
-      0,
-      (transaction) => {
-        if (partition.deleted) return () => undefined;
-        PartitionWrites.of(transaction, partition, clock.now()).trim(transaction, logStart, bytes, values, times);
-        return () => {
-          this.removedBytes += bytes;
-        };
-      },
-      { frees: true },
-    );
+    await writer
+      .submit(
+        0,
+        (transaction) => {
+          if (partition.deleted) return () => undefined;
+          PartitionWrites.of(transaction, partition, clock.now()).trim(transaction, logStart, bytes, values, times);
+          return () => {
+            this.removedBytes += bytes;
+          };
+        },
+        { frees: true },
+      )
+      .catch((error: unknown) => {
+        // It is all still there, and the next round must find it.
+        partition.logStart = partition.state.logStart;
+        throw error;
+      });
   }
 
   private head(partition: Partition, offset: number): Head {

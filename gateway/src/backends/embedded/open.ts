@@ -21,8 +21,11 @@ export async function openInDirectory(options: EmbeddedLogOptions, environment: 
     const { clock, random, ...tuning } = environment;
     return await openEmbeddedLog({ store, directory, settings, clock, random, tuning });
   } catch (error) {
-    await store?.close();
-    await directory.release(false);
+    try {
+      await store?.close();
+    } finally {
+      await directory.release(false);
+    }
     throw error;
   }
 }

@@ -68,7 +68,8 @@ async function commitFailure(error: unknown): Promise<Error> {
 }
 
 export function openStore(dir: string): Store {
-  let root: RootDatabase<Uint8Array, Buffer>;
+  let root: RootDatabase<Uint8Array, Buffer> | undefined;
+  const tables = new Map<TableName, Database<Uint8Array, Buffer>>();
   try {
     root = open<Uint8Array, Buffer>({
       path: dir,
@@ -81,19 +82,16 @@ export function openStore(dir: string): Store {
       keyEncoding: 'binary',
       maxDbs: Object.keys(TABLES).length + 2,
     });
-  } catch (error) {
-    throw unusable(dir, error);
-  }
-  const tables = new Map<TableName, Database<Uint8Array, Buffer>>();
-  try {
     for (const name of tableNames())
       tables.set(
         name,
         root.openDB<Uint8Array, Buffer>({ name: TABLES[name], encoding: 'binary', keyEncoding: 'binary' }),
       );
   } catch (error) {
+    void root?.close().catch(() => undefined);
     throw unusable(dir, error);
   }
+  const environment = root;
   const table = (name: TableName): Database<Uint8Array, Buffer> => {
     const found = tables.get(name);
     if (found === undefined) throw new LogError('ILLEGAL_STATE', `there is no table "${name}"`);
@@ -119,7 +117,7 @@ export function openStore(dir: string): Store {
       ),
     async commit(mutations) {
       try {
-        await root.batch(() => {
+        await environment.batch(() => {
           for (const { table: name, key, value } of mutations) {
             if (value === undefined) table(name).remove(key);
             else table(name).put(key, value);
@@ -130,7 +128,7 @@ export function openStore(dir: string): Store {
       }
     },
     fileBytes: () => statSync(join(dir, STORE_FILE)).size,
-    close: () => root.close(),
+    close: () => environment.close(),
   };
 }
 

@@ -30,10 +30,14 @@ export async function findByTimestamp(
   timestamp: number,
 ): Promise<FoundRecord | undefined> {
   if (timestamp > partition.state.maxTimestamp) return undefined;
-  let offset = Math.max(partition.logStart, indexedStart(store, partition, timestamp));
-  for (let turn = 1; offset < partition.highWatermark && !partition.deleted; turn++) {
+  let offset = indexedStart(store, partition, timestamp);
+  for (let turn = 1; ; turn++) {
     if (turn % VALUES_A_TURN === 0) await new Promise<void>((resolve) => setImmediate(resolve));
+    // While others had their turn, retention may have passed by, or the topic may be gone.
+    if (partition.deleted)
+      throw new LogError('UNKNOWN_TOPIC_ID', `topic "${partition.topic}" was deleted`, { topic: partition.topic });
     offset = Math.max(offset, partition.logStart);
+    if (offset >= partition.highWatermark) return undefined;
     const value = valueAt(store, partition, offset);
     if (value === undefined) throw damaged(partition, offset);
     // Its own copy: looking into a compressed batch takes time, and the shared buffer does not wait.
@@ -50,7 +54,6 @@ export async function findByTimestamp(
     }
     if (offset === from) throw damaged(partition, offset);
   }
-  return undefined;
 }
 
 /** No record before it has a timestamp ≥ `timestamp`. */

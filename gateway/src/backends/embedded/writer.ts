@@ -108,7 +108,13 @@ export class Writer {
         frees,
         stage: (transaction) => {
           const answer = stage(transaction);
-          return () => resolve(answer());
+          return () => {
+            try {
+              resolve(answer());
+            } catch (error) {
+              reject(LogError.from(error));
+            }
+          };
         },
         fail: reject,
       });
@@ -121,7 +127,8 @@ export class Writer {
     this.closed = true;
     this.stopProbing?.();
     this.stopProbing = undefined;
-    await this.running;
+    // A probe may hand over to what waited behind it.
+    while (this.running !== undefined) await this.running;
   }
 
   private async run(): Promise<void> {
@@ -184,7 +191,7 @@ export class Writer {
 
   /** From here on the log only reads, until a probe succeeds. */
   private async fail(cause: unknown): Promise<LogError> {
-    const freeBytes = await this.options.freeDiskBytes();
+    const freeBytes = await this.freeBytes();
     const failure = storageError(this.options.dir, cause, freeBytes);
     this.failure = failure;
     const refused = this.queue.filter((request) => !request.frees);
@@ -195,12 +202,17 @@ export class Writer {
     return failure;
   }
 
+  /** Infinite where the disk does not even say that: then the write tells what is wrong. */
+  private freeBytes(): Promise<number> {
+    return this.options.freeDiskBytes().catch(() => Number.POSITIVE_INFINITY);
+  }
+
   private probe(freeBytes: number): void {
-    const { clock, freeDiskBytes, store } = this.options;
+    const { clock, store } = this.options;
     let freeBefore = freeBytes;
     let lastTried = clock.now();
     const look = async (): Promise<void> => {
-      const free = await freeDiskBytes();
+      const free = await this.freeBytes();
       const worthIt = this.freed || free >= freeBefore + PROBE_BYTES || clock.now() - lastTried >= PROBE_ANYWAY_MS;
       if (worthIt && this.running === undefined && !this.closed) {
         this.freed = false;
