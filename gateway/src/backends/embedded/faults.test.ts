@@ -1,7 +1,5 @@
-import { execFileSync, spawnSync } from 'node:child_process';
 import {
   closeSync,
-  mkdirSync,
   mkdtempSync,
   openSync,
   readdirSync,
@@ -18,8 +16,8 @@ import { ManualClock } from 'distributedlog/testing';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { EmbeddedLog } from './embedded-log.ts';
 import { openInDirectory } from './open.ts';
+import { canMount, mountDisk, unmountDisk } from './test-disk.ts';
 
-const [MOUNT, UNMOUNT] = ['mount', 'umount'];
 let dir: string;
 let clock: ManualClock;
 beforeEach(() => {
@@ -100,24 +98,13 @@ describe('a damaged store', () => {
   });
 });
 
-/** Whether this machine lets us mount a small file system. */
-const canMount = (() => {
-  if (process.platform !== 'linux') return false;
-  const probe = mkdtempSync(join(tmpdir(), 'dlog-mount-'));
-  const { status } = spawnSync(MOUNT, ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', probe], { stdio: 'ignore' });
-  if (status === 0) spawnSync(UNMOUNT, [probe]);
-  rmSync(probe, { recursive: true, force: true });
-  return status === 0;
-})();
-
 describe.runIf(canMount)('a full disk (on a mounted tmpfs of 24 MiB; skipped where mounting is not possible)', () => {
   let disk: string;
   const rejections: unknown[] = [];
   const onRejection = (error: unknown) => rejections.push(error);
   beforeEach(() => {
     disk = join(dir, 'disk');
-    mkdirSync(disk);
-    execFileSync(MOUNT, ['-t', 'tmpfs', '-o', 'size=24m', 'tmpfs', disk]);
+    mountDisk(disk, 24);
     rejections.length = 0;
     process.on('unhandledRejection', onRejection);
     // lmdb prints the failed commit.
@@ -126,7 +113,7 @@ describe.runIf(canMount)('a full disk (on a mounted tmpfs of 24 MiB; skipped whe
   afterEach(() => {
     vi.restoreAllMocks();
     process.off('unhandledRejection', onRejection);
-    spawnSync(UNMOUNT, ['-l', disk]);
+    unmountDisk(disk);
   });
 
   async function fill(log: EmbeddedLog, topicId: string): Promise<{ acknowledged: number; failure: LogError }> {
