@@ -60,11 +60,11 @@ export const isCount = (value: unknown, min: number, max = Number.MAX_SAFE_INTEG
   typeof value === 'number' && Number.isSafeInteger(value) && value >= min && value <= max;
 export const isLabel = (value: unknown, maxLength: number): value is string =>
   typeof value === 'string' && value.length > 0 && value.length <= maxLength;
+export const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
 export const isFunction = (value: unknown): boolean => typeof value === 'function';
 /** Whether `value` is an object with all these methods. */
 export function hasMethods(value: unknown, ...names: readonly string[]): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  return names.every((name) => typeof Reflect.get(value, name) === 'function');
+  return isObject(value) && names.every((name) => isFunction(Reflect.get(value, name)));
 }
 
 const servers = z.custom<string | readonly string[]>().check((payload) => {
@@ -113,7 +113,7 @@ export const clientConfigSchema = z.strictObject(clientConfigShape);
  * Throws one LogError('INVALID_CONFIG') that names every wrong and unknown key, what was given and what is allowed.
  */
 export function parseConfig<S extends z.ZodMiniObject>(what: string, schema: S, config: unknown): z.output<S> {
-  if (config !== undefined && (typeof config !== 'object' || config === null || Array.isArray(config))) {
+  if (config !== undefined && (!isObject(config) || Array.isArray(config))) {
     throw new LogError('INVALID_CONFIG', `${what}: the configuration must be an object, got ${show(config)}`);
   }
   const given = Object.fromEntries(Object.entries(config ?? {}).filter(([, value]) => value !== undefined));

@@ -11,6 +11,7 @@ import {
   integer,
   isCount,
   isFunction,
+  isObject,
   label,
   MAX_DELAY_MS,
   milliseconds,
@@ -68,7 +69,7 @@ function wordOrDelay<const W extends string, K extends string>(words: readonly W
   const known = words.map((word) => `'${word}'`).join(', ');
   const allowed = `${known} or { ${key}: milliseconds of at least ${min} }`;
   return instance<W | Readonly<Record<K, number>>>(allowed, (value) =>
-    typeof value === 'object' && value !== null
+    isObject(value)
       ? Object.keys(value).join() === key && isCount(Reflect.get(value, key), min, MAX_DELAY_MS)
       : words.some((word) => word === value),
   );

@@ -9,8 +9,8 @@ import {
   type TopicPartition,
   type TopicPartitionOffset,
 } from '../protocol/index.ts';
+import { mustBeObject } from './checks.ts';
 import { copyOffsets } from './committer.ts';
-import { show } from './config.ts';
 import {
   checkCount,
   checkOffset,
@@ -75,13 +75,10 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<C
     topics: string | RegExp | readonly string[],
     options: WaitOptions & { readonly listener?: RebalanceListener | undefined } = {},
   ): Promise<void> {
-    const engine = this.#open('subscribe');
-    checkWaitOptions('subscribe', options, ['listener']);
+    const engine = this.#begin('subscribe', options, ['listener']);
     const wanted = checkTopics(topics);
     const { listener, ...wait } = options;
-    if (listener !== undefined && (typeof listener !== 'object' || listener === null)) {
-      throw new LogError('INVALID_REQUEST', `subscribe: listener must be an object, got ${show(listener)}`);
-    }
+    if (listener !== undefined) mustBeObject('subscribe', 'listener', listener);
     engine.subscription.requireNot('assign', 'subscribe');
     if (!(wanted instanceof RegExp) && wanted.length === 0) return this.unsubscribe(wait);
     engine.committer?.start();
@@ -90,15 +87,13 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<C
   }
   /** Without a commit. The listener's onPartitionsRevoked is called. */
   async unsubscribe(options: WaitOptions = {}): Promise<void> {
-    const engine = this.#open('unsubscribe');
-    checkWaitOptions('unsubscribe', options);
+    const engine = this.#begin('unsubscribe', options);
     await waitFor('unsubscribe', engine.subscription.unsubscribe(), engine.session.clock, options);
     if (!engine.closed) engine.committer?.stop();
   }
   /** Exactly these, without group membership. Positions and pauses of those that stay are kept; with auto-commit the old positions are committed. Resolves as subscribe. */
   async assign(partitions: readonly TopicPartition[], options: WaitOptions = {}): Promise<void> {
-    const engine = this.#open('assign');
-    checkWaitOptions('assign', options);
+    const engine = this.#begin('assign', options);
     const wanted = checkPartitions('assign', partitions);
     engine.subscription.requireNot('topics', 'assign');
     if (wanted.length === 0) return this.unsubscribe(options);
@@ -146,8 +141,7 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<C
     offsets?: Iterable<TopicPartitionOffset & { readonly value?: never }>,
     options: WaitOptions = {},
   ): Promise<void> {
-    const engine = this.#open('commit');
-    checkWaitOptions('commit', options);
+    const engine = this.#begin('commit', options);
     const { committer } = engine.requireGroup('commit');
     const wanted =
       offsets === undefined ? engine.offsetsOf(engine.fetcher.partitions.values(), 'position') : copyOffsets(offsets);
@@ -155,15 +149,13 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<C
   }
   /** What the group would resume from; null where it has nothing. */
   async committed(partition: TopicPartition, options: WaitOptions = {}): Promise<OffsetAndMetadata | null> {
-    const engine = this.#open('committed');
-    checkWaitOptions('committed', options);
+    const engine = this.#begin('committed', options);
     const at = checkPartition('committed', partition);
     return engine.queries.committed(engine.requireGroup('committed').groupId, at, options);
   }
   /** The next offset to deliver; waits while it has to be looked up. */
   async position(partition: TopicPartition, options: WaitOptions = {}): Promise<number> {
-    const engine = this.#open('position');
-    checkWaitOptions('position', options);
+    const engine = this.#begin('position', options);
     const assigned = engine.requireAssigned('position', checkPartition('position', partition));
     const timeoutMs = options.timeoutMs ?? engine.session.requestTimeoutMs;
     return waitFor('position', engine.position(assigned), engine.session.clock, { ...options, timeoutMs });
@@ -193,8 +185,7 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<C
     partitions?: readonly TopicPartition[],
     options: WaitOptions = {},
   ): Promise<void> {
-    const engine = this.#open('seekToTimestamp');
-    checkWaitOptions('seekToTimestamp', options);
+    const engine = this.#begin('seekToTimestamp', options);
     const at = checkTimestamp('seekToTimestamp', timestamp);
     const sought = this.#seekAll('seekToTimestamp', partitions, { type: 'timestamp', timestamp: at });
     const timeoutMs = options.timeoutMs ?? engine.session.requestTimeoutMs;
@@ -211,13 +202,11 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<C
     partitions: readonly TopicPartition[],
     options: WaitOptions = {},
   ): Promise<TopicPartitionOffset[]> {
-    const engine = this.#open('beginningOffsets');
-    checkWaitOptions('beginningOffsets', options);
+    const engine = this.#begin('beginningOffsets', options);
     return engine.queries.ends(checkPartitions('beginningOffsets', partitions), 'earliest', options);
   }
   async endOffsets(partitions: readonly TopicPartition[], options: WaitOptions = {}): Promise<TopicPartitionOffset[]> {
-    const engine = this.#open('endOffsets');
-    checkWaitOptions('endOffsets', options);
+    const engine = this.#begin('endOffsets', options);
     return engine.queries.ends(checkPartitions('endOffsets', partitions), 'latest', options);
   }
   /** The first record with timestamp ≥ the query's, null where there is none; in the order asked. */
@@ -225,8 +214,7 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<C
     query: readonly (TopicPartition & { readonly timestamp: number })[],
     options: WaitOptions = {},
   ): Promise<((TopicPartition & { offset: number; timestamp: number }) | null)[]> {
-    const engine = this.#open('offsetsForTimes');
-    checkWaitOptions('offsetsForTimes', options);
+    const engine = this.#begin('offsetsForTimes', options);
     const partitions = checkPartitions('offsetsForTimes', query);
     const times = query.map(({ timestamp }) => checkTimestamp('offsetsForTimes', timestamp));
     const asked = partitions.map((partition, i) => ({ ...partition, timestamp: times[i] ?? 0 }));
@@ -255,14 +243,12 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<C
 
   // ── metadata and observation ─────────────────────────────────────────────────────────────────────────────────────
   async listTopics(options: WaitOptions = {}): Promise<TopicDescription[]> {
-    const engine = this.#open('listTopics');
-    checkWaitOptions('listTopics', options);
+    const engine = this.#begin('listTopics', options);
     return engine.queries.topics(options);
   }
   /** UNKNOWN_TOPIC_OR_PARTITION where there is no such topic. */
   async partitionsFor(topic: string, options: WaitOptions = {}): Promise<PartitionDescription[]> {
-    const engine = this.#open('partitionsFor');
-    checkWaitOptions('partitionsFor', options);
+    const engine = this.#begin('partitionsFor', options);
     return engine.queries.partitionsOf(checkPartition('partitionsFor', { topic, partition: 0 }).topic, options);
   }
   /** null: not a member of a group at the moment. */
@@ -310,6 +296,12 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<C
     return this.#engine.close('processed');
   }
 
+  /** What every call that waits begins with. */
+  #begin(call: string, options: WaitOptions, more?: readonly string[]): ConsumerEngine<K, V> {
+    const engine = this.#open(call);
+    checkWaitOptions(call, options, more);
+    return engine;
+  }
   #open(call: string): ConsumerEngine<K, V> {
     this.#engine.checkOpen(call);
     return this.#engine;

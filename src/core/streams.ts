@@ -1,7 +1,9 @@
 // The shapes records are read in: poll, async iterator, observables, forEach, all over one Reader. Knows nothing of where records come from.
 import { Observable, type Subscriber } from 'rxjs';
-import { type ConsumerRecord, LogError } from '../protocol/index.ts';
-import { show } from './config.ts';
+import type { ConsumerRecord } from '../protocol/index.ts';
+import { must } from './checks.ts';
+import { isFunction } from './config.ts';
+import { checkCount } from './consumer-arguments.ts';
 import { type Reader, throwIfAborted } from './consumer-reader.ts';
 import { nextTask } from './consumer-task.ts';
 
@@ -29,9 +31,9 @@ const DEFAULT_MAX_IN_FLIGHT = 500;
 export async function poll<K, V>(reader: Reader<K, V>, options: PollOptions = {}): Promise<ConsumerRecord<K, V>[]> {
   const { clock, maxPollRecords } = reader.host;
   const { timeoutMs = DEFAULT_POLL_TIMEOUT_MS, signal } = options;
-  checkNumber('poll', 'timeoutMs', timeoutMs, 0);
+  must(typeof timeoutMs === 'number' && timeoutMs >= 0, 'poll', 'timeoutMs', 'a number of at least 0 (ms)', timeoutMs);
   const max = options.maxRecords ?? maxPollRecords;
-  checkCount('poll', 'maxRecords', max);
+  checkCount('poll', 'maxRecords', max, 1);
   throwIfAborted(signal);
   reader.host.check();
   reader.lock('poll');
@@ -144,10 +146,8 @@ export function observe<K, V, T>(
   emit: (reader: Reader<K, V>, max: number, subscriber: Subscriber<T>) => boolean,
 ): Observable<T> {
   const { manualAck = false, maxInFlight = DEFAULT_MAX_IN_FLIGHT } = options;
-  if (typeof manualAck !== 'boolean') {
-    throw new LogError('INVALID_REQUEST', `${call}: manualAck must be true or false, got ${show(manualAck)}`);
-  }
-  checkCount(call, 'maxInFlight', maxInFlight);
+  must(typeof manualAck === 'boolean', call, 'manualAck', 'true or false', manualAck);
+  checkCount(call, 'maxInFlight', maxInFlight, 1);
   return new Observable<T>((subscriber) => {
     try {
       reader.host.check();
@@ -221,10 +221,8 @@ export async function forEach<K, V>(
   ack: (record: ConsumerRecord<K, V>) => void,
 ): Promise<void> {
   const { concurrency = 1, signal } = options;
-  if (typeof work !== 'function') {
-    throw new LogError('INVALID_REQUEST', `forEach: work must be a function, got ${show(work)}`);
-  }
-  checkCount('forEach', 'concurrency', concurrency);
+  must(isFunction(work), 'forEach', 'work', 'a function', work);
+  checkCount('forEach', 'concurrency', concurrency, 1);
   throwIfAborted(signal);
   reader.host.check();
   reader.lock('forEach', true);
@@ -261,16 +259,4 @@ export async function forEach<K, V>(
   reader.unlock(false);
   if (failed !== undefined) throw failed.error;
   throwIfAborted(signal);
-}
-
-function checkCount(call: string, name: string, value: unknown): void {
-  if (Number.isSafeInteger(value) && Number(value) >= 1) return;
-  throw new LogError('INVALID_REQUEST', `${call}: ${name} must be an integer of at least 1, got ${show(value)}`);
-}
-function checkNumber(call: string, name: string, value: unknown, min: number): void {
-  if (typeof value === 'number' && value >= min) return;
-  throw new LogError(
-    'INVALID_REQUEST',
-    `${call}: ${name} must be a number of at least ${min} (ms), got ${show(value)}`,
-  );
 }
