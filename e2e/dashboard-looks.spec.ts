@@ -93,18 +93,10 @@ for (const viewport of [
   });
 }
 
-interface AxNode {
-  readonly nodeId: string;
-  readonly ignored: boolean;
-  readonly role?: { readonly value: string };
-  readonly name?: { readonly value: string };
-  readonly properties?: readonly { readonly name: string; readonly value: { readonly value: unknown } }[];
-}
-
 /** Everything that takes the focus has a name, as the browser computes it. */
 async function expectNames(page: Page): Promise<void> {
   const cdp = await page.context().newCDPSession(page);
-  const { nodes }: { nodes: readonly AxNode[] } = await cdp.send('Accessibility.getFullAXTree');
+  const { nodes } = await cdp.send('Accessibility.getFullAXTree');
   await cdp.detach();
   const focusable = nodes.filter(
     ({ ignored, properties }) => !ignored && properties?.some(({ name, value }) => name === 'focusable' && value.value),

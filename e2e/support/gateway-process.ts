@@ -94,6 +94,12 @@ export class GatewayProcess {
     return this.#end('SIGKILL');
   }
 
+  /** What it holds itself, without the pages of its store that the system maps. Linux only. */
+  ownMemoryBytes(): number {
+    const status = readFileSync(`/proc/${this.#child?.pid}/status`, 'utf8');
+    return Number(/^RssAnon:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
+  }
+
   /** While it is down: its pages on its port, and nobody who answers their WebSocket. Resolves with how to end that. */
   async onlyPages(): Promise<() => Promise<void>> {
     const types: Record<string, string> = { html: 'text/html', js: 'text/javascript', css: 'text/css' };

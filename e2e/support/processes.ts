@@ -1,5 +1,6 @@
 // Finds and ends whole trees of processes, so that a test that fails leaves none behind. Knows nothing of what they run.
 import { execFileSync } from 'node:child_process';
+import type { Browser } from '@playwright/test';
 
 /** The process and all that descend from it at this moment, also those in process groups of their own. */
 export function processTree(root: number): number[] {
@@ -24,3 +25,21 @@ export function signal(pid: number, name: NodeJS.Signals | 0): boolean {
 }
 
 export const stillRunning = (pids: readonly number[]): number[] => pids.filter((pid) => signal(pid, 0));
+
+/** The processes that run the pages of this browser. */
+export async function rendererPids(browser: Browser): Promise<number[]> {
+  const cdp = await browser.newBrowserCDPSession();
+  const { processInfo } = await cdp.send('SystemInfo.getProcessInfo');
+  await cdp.detach();
+  return processInfo.filter(({ type }) => type === 'renderer').map(({ id }) => id);
+}
+
+/** Freezes the processes for as long as `work` takes. */
+export async function withStopped<T>(pids: readonly number[], work: () => Promise<T>): Promise<T> {
+  for (const pid of pids) signal(pid, 'SIGSTOP');
+  try {
+    return await work();
+  } finally {
+    for (const pid of pids) signal(pid, 'SIGCONT');
+  }
+}

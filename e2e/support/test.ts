@@ -86,3 +86,22 @@ export async function produce(
   );
   await producer.close();
 }
+
+/** Sends small records until it is told to stop; then resolves, once all are durable, with how many there are. */
+export function keepProducing(client: Client, topic: string): { stop(): Promise<number> } {
+  const producer = client.producer();
+  const acknowledged: Promise<unknown>[] = [];
+  const timer = setInterval(() => {
+    for (let i = 0; i < 20; i++) {
+      const sent = acknowledged.length;
+      acknowledged.push(producer.send({ topic, key: `key-${sent % 10}`, value: `value-${sent}` }));
+    }
+  }, 10);
+  return {
+    async stop() {
+      clearInterval(timer);
+      await Promise.all(acknowledged);
+      return acknowledged.length;
+    },
+  };
+}
