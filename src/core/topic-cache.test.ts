@@ -76,16 +76,6 @@ describe('the topic cache', () => {
     ]);
   });
 
-  it('keeps nothing of a topic that is not there', () => {
-    const { topics, took } = open();
-    topics.onTopics({ type: 'topics', changed: [info('a', '1')], deleted: [] });
-    topics.onTopics({ type: 'topics', changed: [], deleted: ['a'] });
-    took();
-    topics.onData('1', 0, { logStart: 0, highWatermark: 5, lastStableOffset: 5 });
-    expect(topics.ends('1', 0)).toBeUndefined();
-    expect(took()).toEqual([]);
-  });
-
   it('asks again when the first list could not be had', async () => {
     const { topics } = open(new LogError('TIMED_OUT', 'x'), { topics: [info('a', '1')] });
     await expect(topics.watch()).rejects.toMatchObject({ code: 'TIMED_OUT' });
@@ -113,8 +103,6 @@ describe('the topic cache', () => {
   it('knows the newest ends, wherever they came from, and tells only what changed', () => {
     const { topics, took } = open();
     const ends = { logStart: 0, highWatermark: 9, lastStableOffset: 8 };
-    topics.onTopics({ type: 'topics', changed: [info('a', '1')], deleted: [] });
-    took();
     topics.onData('1', 0, ends);
     topics.onData('1', 0, { ...ends });
     topics.onEndsFrame([{ topicId: '1', partition: 0, ...ends }]);

@@ -158,8 +158,6 @@ export class SessionTopics implements TopicCache {
   }
 
   #setEnds(topicId: string, partition: number, ends: LogEnds): boolean {
-    // What is still under way of a deleted topic must not bring it back.
-    if (!this.#byId.has(topicId)) return false;
     let partitions = this.#ends.get(topicId);
     if (partitions === undefined) {
       partitions = new Map();
