@@ -5,11 +5,12 @@ import {
   type ConsumerRecord,
   type DataFrame,
   type IsolationLevel,
-  LogError,
+  type LogError,
   RecordReader,
   readBatchHeader,
   verifyBatch,
 } from '../protocol/index.ts';
+import { partitionError } from './partitions.ts';
 
 interface QueuedFrame {
   readonly bytes: Uint8Array;
@@ -257,10 +258,6 @@ export class PartitionBuffer {
     return !this.#aborting.has(producerId);
   }
   #damaged(offset: number, what: string): LogError {
-    return new LogError('CORRUPT_MESSAGE', `${this.topic}-${this.partition}: the batch at offset ${offset} ${what}`, {
-      topic: this.topic,
-      partition: this.partition,
-      offset,
-    });
+    return partitionError('CORRUPT_MESSAGE', this, `the batch at offset ${offset} ${what}`, { offset });
   }
 }

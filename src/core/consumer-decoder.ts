@@ -1,9 +1,10 @@
 // From raw records to what the application works with, and what happens to a record that a deserializer refuses. Knows nothing of buffers or positions.
-import { type ConsumerRecord, LogError } from '../protocol/index.ts';
+import type { ConsumerRecord } from '../protocol/index.ts';
 import type { OnPoisonRecord } from './consumer-config.ts';
 import type { ConsumerEvent, PoisonRecord } from './consumer-events.ts';
 import type { ConsumerPartition } from './consumer-partition.ts';
 import type { Deserializer } from './deserializers.ts';
+import { partitionError } from './partitions.ts';
 
 export interface DecoderOptions<K, V> {
   readonly key: Deserializer<K> | undefined;
@@ -99,13 +100,14 @@ export class RecordDecoder<K, V> {
   }
   #fail(partition: ConsumerPartition<K, V>, poison: PoisonRecord, cause: unknown): void {
     const { field, error: _, ...record } = poison;
-    const { topic, offset } = record;
+    const { offset } = record;
     const why = cause instanceof Error ? cause.message : String(cause);
     partition.at.fail(
-      new LogError(
+      partitionError(
         'DESERIALIZATION_FAILED',
-        `${topic}-${record.partition}: the ${field} of the record at offset ${offset} could not be deserialized: ${why}; seek past it to go on`,
-        { topic, partition: record.partition, offset, record, cause },
+        record,
+        `the ${field} of the record at offset ${offset} could not be deserialized: ${why}; seek past it to go on`,
+        { offset, record, cause },
       ),
     );
   }

@@ -5,6 +5,7 @@ import type { RecordDecoder } from './consumer-decoder.ts';
 import { Hand, type Release } from './consumer-hand.ts';
 import type { ConsumerPartition } from './consumer-partition.ts';
 import { Inflater } from './inflate.ts';
+import { partitionError } from './partitions.ts';
 import type { Gap } from './positions.ts';
 
 export interface DeliveryHost<K, V> {
@@ -113,7 +114,7 @@ export class Delivery<K, V> {
   }
   /** A damaged batch is fetched once more; found damaged again, or unreadable for another reason, it fails every read until a seek. */
   #unreadable(partition: ConsumerPartition<K, V>, error: LogError): void {
-    const { at, buffer, topic } = partition;
+    const { at, buffer } = partition;
     const offset = buffer.cursor;
     if (error.code === 'CORRUPT_MESSAGE' && partition.damagedAt !== offset) {
       partition.damagedAt = offset;
@@ -121,14 +122,6 @@ export class Delivery<K, V> {
       return;
     }
     const { code, message, cause, retriable } = error;
-    at.fail(
-      new LogError(code, `${topic}-${partition.partition}: ${message}`, {
-        topic,
-        partition: partition.partition,
-        offset,
-        cause,
-        retriable,
-      }),
-    );
+    at.fail(partitionError(code, partition, message, { offset, cause, retriable }));
   }
 }

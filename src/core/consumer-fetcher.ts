@@ -8,6 +8,7 @@ import type { ConsumerEvent } from './consumer-events.ts';
 import type { Hand } from './consumer-hand.ts';
 import { ConsumerPartition } from './consumer-partition.ts';
 import { ConsumerCredit } from './credit.ts';
+import { partitionKey } from './partitions.ts';
 import type { Gap, StartAt } from './positions.ts';
 import type { FetchChannel, Session } from './session.ts';
 import { errorOf } from './session-requests.ts';
@@ -26,8 +27,6 @@ export interface FetcherHost<K, V> {
   /** The topic's id is not (or no longer) known to the gateway. */
   topicGone(topic: string): void;
 }
-
-export const partitionKey = (topic: string, partition: number): string => `${topic}:${partition}`;
 
 export class Fetcher<K, V> {
   readonly partitions = new Map<string, ConsumerPartition<K, V>>();

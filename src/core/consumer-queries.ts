@@ -9,6 +9,7 @@ import {
   type TopicPartitionOffset,
 } from '../protocol/index.ts';
 import type { ParsedConsumerConfig } from './consumer-config.ts';
+import { named } from './partitions.ts';
 import type { Session } from './session.ts';
 import { errorOf } from './session-requests.ts';
 import type { WaitOptions } from './wait-options.ts';
@@ -28,7 +29,7 @@ export class Queries {
     if (known !== undefined) return known;
     const [found] = await this.#session.topics.describe([name], options);
     if (found !== undefined) return found;
-    throw new LogError('UNKNOWN_TOPIC_OR_PARTITION', `there is no topic ${name}`, { topic: name });
+    throw noTopic(name);
   }
   async ends(
     partitions: readonly TopicPartition[],
@@ -39,7 +40,7 @@ export class Queries {
       partitions.map((partition) => ({ ...partition, at })),
       options,
     );
-    return answers.map(({ offset }, i) => ({ ...named(partitions[i]), offset: offset ?? 0 }));
+    return partitions.map((partition, i) => ({ ...named(partition), offset: answers[i]?.offset ?? 0 }));
   }
   async forTimes(
     query: readonly (TopicPartition & { readonly timestamp: number })[],
@@ -49,9 +50,10 @@ export class Queries {
       query.map((one) => ({ ...one, at: one.timestamp })),
       options,
     );
-    return answers.map(({ offset, timestamp }, i) =>
-      offset === null ? null : { ...named(query[i]), offset, timestamp: timestamp ?? query[i]?.timestamp ?? 0 },
-    );
+    return query.map((one, i) => {
+      const { offset = null, timestamp = one.timestamp } = answers[i] ?? {};
+      return offset === null ? null : { ...named(one), offset, timestamp };
+    });
   }
   async #listOffsets(
     queries: readonly (TopicPartition & { readonly at: 'earliest' | 'latest' | number })[],
@@ -67,9 +69,7 @@ export class Queries {
       },
       options,
     );
-    for (const [i, { error }] of partitions.entries()) {
-      if (error !== undefined) throw errorOf({ ...error, ...named(queries[i]) });
-    }
+    for (const [i, query] of queries.entries()) throwError(partitions[i], query);
     return partitions;
   }
   async #ids(partitions: readonly TopicPartition[], options: WaitOptions): Promise<Map<string, string>> {
@@ -85,7 +85,7 @@ export class Queries {
       options,
     );
     const answer = reply.partitions[0];
-    if (answer?.error !== undefined) throw errorOf({ ...answer.error, ...named(partition) });
+    throwError(answer, partition);
     if (answer === undefined || answer.offset === null) return null;
     const { offset, metadata, leaderEpoch } = answer;
     return leaderEpoch === undefined ? { offset, metadata } : { offset, metadata, leaderEpoch };
@@ -95,14 +95,19 @@ export class Queries {
   }
   async partitionsOf(topic: string, options: WaitOptions): Promise<PartitionDescription[]> {
     const [info] = await this.#session.topics.describe([topic], options);
-    if (info !== undefined) return described(info).partitions.slice();
-    throw new LogError('UNKNOWN_TOPIC_OR_PARTITION', `there is no topic ${topic}`, { topic });
+    if (info === undefined) throw noTopic(topic);
+    return [...described(info).partitions];
   }
 }
 
-function described({ name, topicId, internal, partitions }: TopicInfo): TopicDescription {
-  return { name, topicId, internal, partitions: partitions.map((partition) => ({ topic: name, ...partition })) };
+const noTopic = (topic: string) => new LogError('UNKNOWN_TOPIC_OR_PARTITION', `there is no topic ${topic}`, { topic });
+function throwError(
+  answer: { readonly error?: Parameters<typeof errorOf>[0] | undefined } | undefined,
+  partition: TopicPartition,
+): void {
+  if (answer?.error !== undefined) throw errorOf({ ...answer.error, ...named(partition) });
 }
-function named(partition: TopicPartition | undefined): TopicPartition {
-  return { topic: partition?.topic ?? '', partition: partition?.partition ?? 0 };
+/** The topic as applications see it. */
+export function described({ name, topicId, internal, partitions }: TopicInfo): TopicDescription {
+  return { name, topicId, internal, partitions: partitions.map((partition) => ({ topic: name, ...partition })) };
 }

@@ -2,6 +2,7 @@
 import { LogError, type ServerFrameOf } from '../protocol/index.ts';
 import type { ParsedConsumerConfig } from './consumer-config.ts';
 import type { ConsumerPartition } from './consumer-partition.ts';
+import { named } from './partitions.ts';
 import type { PartitionPosition, StartAt } from './positions.ts';
 import type { Session } from './session.ts';
 import { errorOf } from './session-requests.ts';
@@ -172,9 +173,6 @@ export class PositionResolver<K, V> {
 
 function refOf<K, V>({ topicId, partition }: Lookup<K, V>): { topicId: string; partition: number } {
   return { topicId, partition: partition.partition };
-}
-function named({ topic, partition }: { topic: string; partition: number }) {
-  return { topic, partition };
 }
 function offsetOf(start: StartAt, answers: readonly { readonly offset: number | null }[]): number | undefined {
   const first = answers[0]?.offset ?? undefined;

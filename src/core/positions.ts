@@ -1,5 +1,6 @@
 // Where one partition stands: undecided, at an offset, or failed. A pure state machine; knows nothing of frames, buffers or sockets.
-import { LogError } from '../protocol/index.ts';
+import type { LogError } from '../protocol/index.ts';
+import { partitionError } from './partitions.ts';
 
 /** How to find an offset that has to be looked up. */
 export type StartAt =
@@ -101,10 +102,10 @@ export class PartitionPosition {
     if (this.start?.type === 'committed' && this.start.fresh === true) this.start = { type: 'earliest' };
     else if (policy === 'none') {
       this.fail(
-        new LogError(
+        partitionError(
           'NO_OFFSET_FOR_PARTITION',
-          `${this.topic}-${this.partition}: no committed offset, and autoOffsetReset is 'none'; seek to where reading shall begin`,
-          { topic: this.topic, partition: this.partition },
+          this,
+          "no committed offset, and autoOffsetReset is 'none'; seek to where reading shall begin",
         ),
       );
     } else {
@@ -165,17 +166,7 @@ export class PartitionPosition {
     context: { offset: number; logStart?: number; logEnd?: number },
   ): void {
     if (policy === 'none') {
-      this.fail(
-        new LogError(
-          'OFFSET_OUT_OF_RANGE',
-          `${this.topic}-${this.partition}: ${why}; seek to where reading shall go on`,
-          {
-            topic: this.topic,
-            partition: this.partition,
-            ...context,
-          },
-        ),
-      );
+      this.fail(partitionError('OFFSET_OUT_OF_RANGE', this, `${why}; seek to where reading shall go on`, context));
       return;
     }
     this.#decide(policy === 'earliest' && gap.cause === 'recreated' ? { type: 'earliest' } : { type: 'reset' });
