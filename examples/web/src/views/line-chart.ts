@@ -179,7 +179,8 @@ export class LineChart {
     this.#entries = [];
     this.#legend.replaceChildren(
       ...this.#curves.names.map((name, index) => {
-        const value = h('span', { class: 'legend-value' }, '–');
+        // Room for the longest text, so that the entries behind it stay where they are.
+        const value = h('span', { class: this.#options.binary === true ? 'legend-value wide' : 'legend-value' }, '–');
         this.#entries.push({ name, value });
         const button = h(
           'button',
