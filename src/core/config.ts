@@ -48,13 +48,14 @@ export function integer(min: number, max = Number.MAX_SAFE_INTEGER, unit = '') {
 }
 export const milliseconds = (min: number) => integer(min, MAX_DELAY_MS, ' (ms)');
 export const byteCount = (min: number, max?: number) => integer(min, max, ' (bytes)');
-export const flag = () => z.boolean({ error: 'true or false' });
+export const flag = () => instance<boolean>('true or false', (value) => typeof value === 'boolean');
 /** A string of 1 to `maxLength` characters. */
 export function label(maxLength: number) {
   return instance<string>(`a string of 1 to ${grouped(maxLength)} characters`, (value) => isLabel(value, maxLength));
 }
+export const quoted = (words: readonly string[]) => words.map((word) => `'${word}'`);
 export function choice<const T extends readonly string[]>(values: T) {
-  return z.literal(values, { error: values.map((value) => `'${value}'`).join(' or ') });
+  return instance<T[number]>(quoted(values).join(' or '), (value) => values.some((known) => known === value));
 }
 export const isCount = (value: unknown, min: number, max = Number.MAX_SAFE_INTEGER): value is number =>
   typeof value === 'number' && Number.isSafeInteger(value) && value >= min && value <= max;

@@ -14,6 +14,7 @@ import { isServerFrameType, type ServerFrame, serverFrames } from './server-fram
  */
 export function parseClientFrame(text: string, maxBytes: number = PROTOCOL_LIMITS.maxTextFrameBytes): ClientFrame {
   if (text.length > maxBytes) throw invalid(`The frame has ${text.length} characters; allowed are ${maxBytes} bytes.`);
+  if (isTooDeep(text)) throw invalid(`The frame is nested deeper than ${PROTOCOL_LIMITS.maxJsonDepth}.`);
   const json = parseJson(text);
   const result = clientFrame.safeParse(json);
   if (result.success) return result.data;
@@ -35,7 +36,7 @@ export function readFrameId(text: string): number | undefined {
 
 /**
  * Parses and validates what a gateway sent. `undefined`: a type this version does not know, to be ignored; unknown keys are ignored as well,
- * since a newer gateway may say more. Throws INVALID_REQUEST as {@link parseClientFrame}, without a bound on the length.
+ * since a newer gateway may say more. Throws INVALID_REQUEST as {@link parseClientFrame}, without bounds on length and depth.
  */
 export function parseServerFrame(text: string): ServerFrame | undefined {
   const json = parseJson(text);
@@ -55,7 +56,6 @@ export function encodeServerFrame(frame: ServerFrame): string {
 }
 
 function parseJson(text: string): unknown {
-  if (isTooDeep(text)) throw invalid(`The frame is nested deeper than ${PROTOCOL_LIMITS.maxJsonDepth}.`);
   try {
     return JSON.parse(text);
   } catch (error) {

@@ -2,8 +2,11 @@
 // Unknown keys are ignored, so that a newer gateway can say more.
 import * as z from 'zod/mini';
 
-const int = z.custom<number>(Number.isSafeInteger, { error: 'integer' });
-const text = z.string();
+// Leaves are checks of one kind, so that a client carries no more of zod than it needs.
+const is = <T>(expected: string, ok: (value: unknown) => boolean) => z.custom<T>(ok, { error: expected });
+const int = is<number>('integer', Number.isSafeInteger);
+const text = is<string>('string', (value) => typeof value === 'string');
+const bool = is<boolean>('boolean', (value) => typeof value === 'boolean');
 const maybeInt = z.optional(int);
 const maybeText = z.optional(text);
 const id = int;
@@ -13,18 +16,19 @@ const ends = { logStart: int, highWatermark: int, lastStableOffset: int };
 const topicInfo = z.object({
   name: text,
   topicId: text,
-  internal: z.boolean(),
+  internal: bool,
   partitions: z.array(z.object({ partition: int, ...ends, leaderEpoch: int })),
 });
 export type TopicInfo = z.infer<typeof topicInfo>;
 
-const problem = { code: text, message: text, retriable: z.optional(z.boolean()) };
+const problem = { code: text, message: text, retriable: z.optional(bool) };
 const maybeProblem = z.optional(z.object(problem));
 const where = { offset: maybeInt, logStart: maybeInt, logEnd: maybeInt };
 
 const assigned = z.array(z.object({ topic: text, topicId: text, partitions: z.array(int) }));
 const endsOfPartitions = z.array(z.object({ ...topicPartition, ...ends }));
-const groupState = z.literal(['Empty', 'Stable', 'Assigning', 'Reconciling', 'Dead']);
+const STATES = ['Empty', 'Stable', 'Assigning', 'Reconciling', 'Dead'] as const;
+const groupState = is<(typeof STATES)[number]>(STATES.join(' or '), (value) => STATES.some((state) => state === value));
 const onlyId = z.object({ id });
 
 /** By the frame's `type`, which is not repeated in the schemas. */
