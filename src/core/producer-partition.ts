@@ -306,9 +306,9 @@ export class PartitionSender {
     this.#failures = 0;
     this.#isKnown = true;
     const { topic, partition } = this;
-    batch.entries.forEach(({ resolve, record }, i) => {
-      const timestamp = logAppendTime >= 0 ? logAppendTime : record.timestamp;
-      resolve({ topic, partition, offset: baseOffset + i, timestamp });
+    batch.entries.forEach((entry, i) => {
+      const timestamp = logAppendTime >= 0 ? logAppendTime : entry.record.timestamp;
+      entry.resolve({ topic, partition, offset: baseOffset + i, timestamp });
     });
     this.#settled();
   }

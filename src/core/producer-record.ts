@@ -1,17 +1,20 @@
 // From what the application hands to send() to an entry of the accumulator: checked, copied, measured. Knows nothing of batches or topics.
 import { LogError, type RecordHeader, type RecordToEncode } from '../protocol/index.ts';
+import type { ByteArena } from './byte-arena.ts';
 import { nearest, show } from './config.ts';
 import { checkTopicName } from './names.ts';
 import type { ProducerRecord, RecordMetadata } from './producer-config.ts';
 
-/** A record between send() and its outcome. */
-export interface Entry {
+export interface CheckedRecord {
   readonly topic: string;
   /** Chosen by the application; else undefined. */
   readonly partition: number | undefined;
   readonly record: RecordToEncode;
   /** An upper bound of the bytes it adds to a batch. */
   readonly size: number;
+}
+/** A record between send() and its outcome. */
+export interface Entry extends CheckedRecord {
   /** When it fails with TIMED_OUT, by the clock. */
   readonly deadline: number;
   resolve(metadata: RecordMetadata): void;
@@ -26,18 +29,20 @@ const HEADER_OVERHEAD = 5 + 5;
 /** Bytes of a batch before its records. */
 export const BATCH_OVERHEAD = 61;
 
+const NO_HEADERS: readonly RecordHeader[] = [];
+
 const wrong = (message: string) => new LogError('INVALID_REQUEST', `send: ${message}`);
 
-function toBytes(what: string, value: unknown, encoder: TextEncoder): Uint8Array | null {
+function toBytes(what: string, value: unknown, arena: ByteArena): Uint8Array | null {
   if (value === null) return null;
-  if (typeof value === 'string') return encoder.encode(value);
+  if (typeof value === 'string') return arena.encode(value);
   // A copy, since the caller may reuse its buffer long before the batch is encoded.
-  if (value instanceof Uint8Array) return Uint8Array.prototype.slice.call(value);
+  if (value instanceof Uint8Array) return arena.copy(value);
   const hint = typeof value === 'object' ? '; JSON.stringify it first' : '';
   throw wrong(`${what} must be a string, a Uint8Array or null, got ${show(value)}${hint}`);
 }
 
-function copyHeaders(headers: unknown): RecordHeader[] {
+function copyHeaders(headers: unknown, arena: ByteArena): RecordHeader[] {
   if (!Array.isArray(headers)) throw wrong(`headers must be an array of { key, value }, got ${show(headers)}`);
   return headers.map((header: unknown, i) => {
     const key: unknown = Reflect.get(Object(header), 'key');
@@ -46,16 +51,12 @@ function copyHeaders(headers: unknown): RecordHeader[] {
     if (value !== null && !(value instanceof Uint8Array)) {
       throw wrong(`headers[${i}].value must be a Uint8Array or null, got ${show(value)}`);
     }
-    return { key, value: value === null ? null : Uint8Array.prototype.slice.call(value) };
+    return { key, value: value === null ? null : arena.copy(value) };
   });
 }
 
 /** Checks and copies a record. Throws INVALID_REQUEST or INVALID_TOPIC_EXCEPTION naming what is wrong and what is allowed. */
-export function readRecord(
-  given: ProducerRecord,
-  encoder: TextEncoder,
-  now: number,
-): Pick<Entry, 'topic' | 'partition' | 'record' | 'size'> {
+export function readRecord(given: ProducerRecord, arena: ByteArena, now: number): CheckedRecord {
   if (typeof given !== 'object' || given === null) {
     throw wrong(`a record must be an object with topic and value, got ${show(given)}`);
   }
@@ -73,9 +74,9 @@ export function readRecord(
   if (timestamp !== undefined && !(Number.isSafeInteger(timestamp) && timestamp >= 0)) {
     throw wrong(`timestamp must be an integer of at least 0 (ms since the epoch), got ${show(timestamp)}`);
   }
-  const key = toBytes('key', given.key ?? null, encoder);
-  const value = toBytes('value', given.value, encoder);
-  const headers = given.headers === undefined ? [] : copyHeaders(given.headers);
+  const key = toBytes('key', given.key ?? null, arena);
+  const value = toBytes('value', given.value, arena);
+  const headers = given.headers === undefined ? NO_HEADERS : copyHeaders(given.headers, arena);
   let size = RECORD_OVERHEAD + (key?.length ?? 0) + (value?.length ?? 0);
   // A UTF-16 unit is at most three bytes of UTF-8.
   for (const header of headers) size += HEADER_OVERHEAD + header.key.length * 3 + (header.value?.length ?? 0);

@@ -1,6 +1,7 @@
 // The producer the application sees: takes records, bounds what is buffered, and tells each its outcome. Leaves batches to PartitionSender and partitions to ProducerTopics.
 import { type Observable, Subscription } from 'rxjs';
 import { LogError } from '../protocol/index.ts';
+import { ByteArena } from './byte-arena.ts';
 import { parseConfig } from './config.ts';
 import {
   MAX_BATCH_BYTES,
@@ -11,7 +12,7 @@ import {
   type RecordMetadata,
 } from './producer-config.ts';
 import { type PartitionPort, PartitionSender, type ProducerIdentity } from './producer-partition.ts';
-import { BATCH_OVERHEAD, type Entry, readRecord } from './producer-record.ts';
+import { BATCH_OVERHEAD, type CheckedRecord, type Entry, readRecord } from './producer-record.ts';
 import { ProducerTopics } from './producer-topics.ts';
 import type { ConnectionStatus, Session, WithSession } from './session.ts';
 import { sessionFor } from './session-for.ts';
@@ -37,6 +38,54 @@ class Generation {
   }
 }
 
+/** One send(): its record, its promise, and what it holds until it has its outcome. A class, since there may be hundreds of thousands a second. */
+class PendingSend implements Entry {
+  readonly topic: string;
+  readonly partition: number | undefined;
+  readonly record: Entry['record'];
+  readonly size: number;
+  readonly deadline: number;
+  readonly generation: Generation;
+  readonly #onSettled: (send: PendingSend) => void;
+  readonly #resolve: (metadata: RecordMetadata) => void;
+  readonly #reject: (error: LogError) => void;
+  #settled = false;
+  stopListening: (() => void) | undefined;
+
+  constructor(
+    checked: CheckedRecord,
+    deadline: number,
+    generation: Generation,
+    onSettled: (send: PendingSend) => void,
+    resolve: (metadata: RecordMetadata) => void,
+    reject: (error: LogError) => void,
+  ) {
+    this.topic = checked.topic;
+    this.partition = checked.partition;
+    this.record = checked.record;
+    this.size = checked.size;
+    this.deadline = deadline;
+    this.generation = generation;
+    this.#onSettled = onSettled;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  resolve(metadata: RecordMetadata): void {
+    if (this.#settle()) this.#resolve(metadata);
+  }
+  reject(error: LogError): void {
+    if (this.#settle()) this.#reject(error);
+  }
+  #settle(): boolean {
+    if (this.#settled) return false;
+    this.#settled = true;
+    this.stopListening?.();
+    this.#onSettled(this);
+    return true;
+  }
+}
+
 /** Looking for what is past its deadline goes through everything that is buffered: not more often than this. */
 const MIN_EXPIRY_MS = 10;
 
@@ -47,11 +96,11 @@ export class Producer implements AsyncDisposable {
   readonly #release: () => Promise<void>;
   readonly #topics: ProducerTopics;
   readonly #subscription = new Subscription();
-  readonly #encoder = new TextEncoder();
+  readonly #arena = new ByteArena();
   readonly #port: PartitionPort;
   #buffered = 0;
   /** Taken by send() and waiting for space, in order. */
-  readonly #waiting = new Set<Entry>();
+  readonly #waiting = new Set<PendingSend>();
   #admitting = false;
   /** The last one is open. */
   #generations: Generation[] = [new Generation()];
@@ -99,20 +148,20 @@ export class Producer implements AsyncDisposable {
    * Rejects with INVALID_REQUEST or INVALID_TOPIC_EXCEPTION (nothing was sent), RECORD_TOO_LARGE, TIMED_OUT after deliveryTimeoutMs (or
    * `timeoutMs`; the message says whether it may have been written), ABORTED (a record already on its way may still be written), CLOSED.
    */
-  async send(record: ProducerRecord, options?: WaitOptions): Promise<RecordMetadata> {
-    checkWaitOptions('send', options);
-    if (this.#closing !== undefined) throw closed();
-    if (this.#ended !== undefined) throw this.#ended;
-    const now = this.#session.clock.now();
-    const checked = readRecord(record, this.#encoder, now);
-    const { maxBufferedBytes, deliveryTimeoutMs } = this.#config;
-    const allowed = Math.min(MAX_BATCH_BYTES - BATCH_OVERHEAD, maxBufferedBytes);
-    if (checked.size > allowed) {
-      const bound = allowed === maxBufferedBytes ? 'maxBufferedBytes' : 'the largest frame';
-      const message = `send: the record takes up to ${checked.size} bytes, ${bound} allows ${allowed}`;
-      throw new LogError('RECORD_TOO_LARGE', message, { topic: checked.topic });
-    }
+  send(record: ProducerRecord, options?: WaitOptions): Promise<RecordMetadata> {
     return new Promise((resolve, reject) => {
+      checkWaitOptions('send', options);
+      if (this.#closing !== undefined) throw closed();
+      if (this.#ended !== undefined) throw this.#ended;
+      const now = this.#session.clock.now();
+      const checked = readRecord(record, this.#arena, now);
+      const { maxBufferedBytes, deliveryTimeoutMs } = this.#config;
+      const allowed = Math.min(MAX_BATCH_BYTES - BATCH_OVERHEAD, maxBufferedBytes);
+      if (checked.size > allowed) {
+        const bound = allowed === maxBufferedBytes ? 'maxBufferedBytes' : 'the largest frame';
+        const message = `send: the record takes up to ${checked.size} bytes, ${bound} allows ${allowed}`;
+        throw new LogError('RECORD_TOO_LARGE', message, { topic: checked.topic });
+      }
       this.#take(checked, now + (options?.timeoutMs ?? deliveryTimeoutMs), options?.signal, resolve, reject);
     });
   }
@@ -152,7 +201,7 @@ export class Producer implements AsyncDisposable {
   }
 
   #take(
-    checked: Pick<Entry, 'topic' | 'partition' | 'record' | 'size'>,
+    checked: CheckedRecord,
     deadline: number,
     signal: AbortSignal | undefined,
     resolve: (metadata: RecordMetadata) => void,
@@ -160,30 +209,25 @@ export class Producer implements AsyncDisposable {
   ): void {
     const generation = this.#generations.at(-1) ?? new Generation();
     generation.begin();
-    let settled = false;
-    const settle = (): boolean => {
-      if (settled) return false;
-      settled = true;
-      signal?.removeEventListener('abort', onAbort);
-      generation.settle();
-      if (!this.#waiting.delete(entry)) this.#free(entry.size);
-      return true;
-    };
-    const entry: Entry = {
-      ...checked,
-      deadline,
-      resolve: (metadata) => settle() && resolve(metadata),
-      reject: (error) => settle() && reject(error),
-    };
-    const onAbort = () => {
-      this.#topics.withdraw(entry);
-      entry.reject(new LogError('ABORTED', 'send: aborted', { topic: entry.topic, cause: signal?.reason }));
-    };
-    signal?.addEventListener('abort', onAbort, { once: true });
+    const entry = new PendingSend(checked, deadline, generation, this.#onSettled, resolve, reject);
+    if (signal !== undefined) this.#rejectOnAbort(entry, signal);
     this.#session.connect();
     this.#expireAt(deadline);
     if (this.#waiting.size > 0 || !this.#hasSpace(entry)) this.#waiting.add(entry);
     else this.#admit(entry);
+  }
+
+  readonly #onSettled = (entry: PendingSend): void => {
+    entry.generation.settle();
+    if (this.#waiting.size === 0 || !this.#waiting.delete(entry)) this.#free(entry.size);
+  };
+  #rejectOnAbort(entry: PendingSend, signal: AbortSignal): void {
+    const onAbort = () => {
+      this.#topics.withdraw(entry);
+      entry.reject(new LogError('ABORTED', 'send: aborted', { topic: entry.topic, cause: signal.reason }));
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    entry.stopListening = () => signal.removeEventListener('abort', onAbort);
   }
 
   #hasSpace(entry: Entry): boolean {
@@ -196,7 +240,7 @@ export class Producer implements AsyncDisposable {
   #free(bytes: number): void {
     this.#buffered -= bytes;
     // An entry that fails as soon as it is admitted frees its space again: the loop that admitted it goes on.
-    if (this.#admitting) return;
+    if (this.#admitting || this.#waiting.size === 0) return;
     this.#admitting = true;
     for (const entry of this.#waiting) {
       if (!this.#hasSpace(entry)) break;
