@@ -145,17 +145,19 @@ export class ProducerTopics {
     return sender;
   }
 
-  /** Asks until the topic is there: an unreachable gateway is waited for, a log that does not know the topic only PATIENCE_MS. */
+  /** Asks until the topic is there: an unreachable gateway and a log that cannot answer now are waited for, one that does not know the topic only PATIENCE_MS. */
   async #find({ name, waiting }: Topic): Promise<TopicInfo> {
     const { clock, random } = this.#session;
     let patienceEnds: number | undefined;
     for (let failures = 0; ; failures++) {
+      let wasAnswered = true;
       const info = await this.#describe(name).catch((error: unknown) => {
         if (!LogError.from(error).retriable || this.#closed) throw error;
+        wasAnswered = false;
         return undefined;
       });
       if (info !== undefined) return info;
-      if (this.#session.status.type === 'live') patienceEnds ??= clock.now() + PATIENCE_MS;
+      if (wasAnswered) patienceEnds ??= clock.now() + PATIENCE_MS;
       if (this.#closed || waiting.length === 0 || (patienceEnds !== undefined && clock.now() >= patienceEnds))
         throw unknown(name);
       await new Promise<void>((resolve) => {

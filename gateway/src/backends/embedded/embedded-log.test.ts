@@ -266,6 +266,88 @@ describe('the embedded log', () => {
     await store.close();
   });
 
+  it('appends under way when it closes are either acknowledged and there afterwards, or refused', async () => {
+    const log = await open();
+    const topic = await log.createTopic({ name: 't' });
+    await log.append(at(topic), batch('first'));
+    const outcomes: Promise<number | undefined>[] = [];
+    const send = () => {
+      const value = `${outcomes.length}`;
+      outcomes.push(
+        log.append(at(topic), batch(value)).then(
+          ({ baseOffset }) => baseOffset,
+          (error: unknown) => {
+            expect(error).toMatchObject({ code: 'BROKER_NOT_AVAILABLE' });
+            return undefined;
+          },
+        ),
+      );
+    };
+    for (let i = 0; i < 300; i++) send();
+    const closing = log.close();
+    for (let i = 0; i < 50; i++) {
+      await new Promise((resolve) => setImmediate(resolve));
+      send();
+    }
+    await closing;
+    send();
+    const offsets = (await Promise.all(outcomes)).filter((offset) => offset !== undefined);
+    expect(offsets.slice(0, 300)).toEqual(Array.from({ length: 300 }, (_, i) => i + 1));
+    expect(offsets.length).toBeLessThan(outcomes.length);
+    const again = await open();
+    expect(again.ends(at(topic))?.highWatermark).toBe(offsets.length + 1);
+  });
+
+  it('readers and lookups that retention overtakes are told so, and never see damage', async () => {
+    const log = await open();
+    const topic = await log.createTopic({ name: 't', config: { 'retention.bytes': '60000' } });
+    let writing = true;
+    const write = async () => {
+      for (let i = 0; i < 300; i++) {
+        await log.append(at(topic), encodeBatch([record('x'.repeat(3_000), i + 1)]));
+        if (i % 10 === 9) await log.maintain();
+      }
+      writing = false;
+    };
+    let overtaken = 0;
+    const read = async (behind: number) => {
+      let offset = 0;
+      while (writing) {
+        const ends = log.ends(at(topic));
+        const outcome = await log.read({ ...readOf(topic, offset), maxBytes: 5_000 }).catch((error: unknown) => error);
+        if (outcome instanceof Error) {
+          expect(outcome).toMatchObject({ code: 'OFFSET_OUT_OF_RANGE' });
+          overtaken++;
+          offset = (log.ends(at(topic))?.logStart ?? 0) + behind;
+          offset = Math.min(offset, ends?.highWatermark ?? 0);
+        } else if (typeof outcome === 'object' && outcome !== null && 'nextOffset' in outcome)
+          offset = Math.min(Number(outcome.nextOffset), log.ends(at(topic))?.highWatermark ?? 0);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    };
+    const lookUp = async () => {
+      while (writing) {
+        const ends = log.ends(at(topic));
+        const [answer] = await log.listOffsets([{ ...at(topic), at: 1 }]);
+        expect(answer?.error).toBeUndefined();
+        expect(answer?.offset ?? Number.MAX_SAFE_INTEGER).toBeGreaterThanOrEqual(ends?.logStart ?? 0);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    };
+    const slow = async () => {
+      while (writing) {
+        const outcome = await log.read(readOf(topic, 0)).catch((error: unknown) => error);
+        if (outcome instanceof Error) {
+          expect(outcome).toMatchObject({ code: 'OFFSET_OUT_OF_RANGE', logStart: log.ends(at(topic))?.logStart });
+          overtaken++;
+        }
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    };
+    await Promise.all([write(), read(0), read(3), lookUp(), slow()]);
+    expect(overtaken).toBeGreaterThan(0);
+  });
+
   it('a damaged value is CORRUPT_MESSAGE for its offsets, and those before and after it can be read', async () => {
     const first = await open();
     const topic = await first.createTopic({ name: 't' });
