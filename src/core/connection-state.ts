@@ -287,11 +287,11 @@ export class ConnectionMachine {
   #suspend(now: number): ConnectionEffect[] {
     this.#hiddenSince ??= now;
     if (this.#phase.name === 'idle' || this.#phase.name === 'suspended') return [];
-    const { code, meaning } = CLOSE_CODES.SUSPENDED;
+    const { code } = CLOSE_CODES.SUSPENDED;
     const effects: ConnectionEffect[] = this.#hasSocket() ? [{ type: 'hangUp', code, reason: 'suspended' }] : [];
     this.#phase = { name: 'suspended' };
     this.#failures = 0;
-    const error = new LogError('NETWORK_EXCEPTION', meaning);
+    const error = silent('the page is frozen or hidden for good; it dials again when it comes back');
     return [...effects, { type: 'status', status: { type: 'reconnecting', attempt: 1, delayMs: 0, error } }];
   }
 }

@@ -120,10 +120,9 @@ export class Dial {
   }
 
   #closeError(code: number, reason: string): LogError {
-    const meaning = Object.values(CLOSE_CODES).find((entry) => entry.code === code)?.meaning ?? '';
-    const why = reason !== '' ? reason : meaning;
+    const why = reason || (Object.entries(CLOSE_CODES).find(([, known]) => known.code === code)?.[0] ?? '');
     const what = this.#opened ? 'the connection was closed' : 'could not connect';
-    const message = `${this.#options.url}: ${what} (${code}${why === '' ? '' : `: ${why}`})`;
+    const message = `${this.#options.url}: ${what} (${code}${why && `: ${why}`})`;
     const cause = this.stated;
     if (mayReconnect(code)) return new LogError('NETWORK_EXCEPTION', message, { cause });
     switch (code) {

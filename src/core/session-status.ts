@@ -1,19 +1,21 @@
 // The latest status of a session, and waiting for it to be live. Knows nothing of how it comes about.
-import { type Observable, ReplaySubject } from 'rxjs';
+import type { Observable } from 'rxjs';
 import { LogError } from '../protocol/index.ts';
 import type { Clock } from './clock.ts';
 import type { ConnectionStatus, RequestOptions } from './session.ts';
 import { aborted } from './session-requests.ts';
+import { State } from './state.ts';
 
 export class StatusCell {
-  readonly #subject = new ReplaySubject<ConnectionStatus>(1);
+  readonly #told: State<ConnectionStatus>;
   readonly #watchers = new Set<() => void>();
-  readonly status$: Observable<ConnectionStatus> = this.#subject.asObservable();
+  readonly status$: Observable<ConnectionStatus>;
   #current: ConnectionStatus;
 
   constructor(initial: ConnectionStatus) {
     this.#current = initial;
-    this.#subject.next(initial);
+    this.#told = new State(initial);
+    this.status$ = this.#told.value$;
   }
 
   get current(): ConnectionStatus {
@@ -27,8 +29,8 @@ export class StatusCell {
 
   publish(): void {
     for (const look of [...this.#watchers]) look();
-    this.#subject.next(this.#current);
-    if (this.#current.type === 'closed') this.#subject.complete();
+    this.#told.next(this.#current);
+    if (this.#current.type === 'closed') this.#told.complete();
   }
 
   /** Rejects with the terminal error, CLOSED, TIMED_OUT or ABORTED. */

@@ -26,7 +26,7 @@ export {
 } from './data-frame.ts';
 export { ERROR_TABLE, type ErrorCode, isErrorCode, LogError, type LogErrorContext } from './errors.ts';
 export { MAX_SAFE_OFFSET, PROTOCOL_LIMITS, PROTOCOL_NAME, PROTOCOL_VERSION } from './limits.ts';
-export { ERROR_MEANINGS } from './meanings.ts';
+export { CLOSE_MEANINGS, ERROR_MEANINGS } from './meanings.ts';
 export { murmur2, partitionForKey } from './murmur2.ts';
 export {
   BATCH_HEADER_BYTES,

@@ -1,4 +1,5 @@
-// What the error codes mean, in one sentence each: for documents, logs and tools. A client does not carry them. Knows nothing of who says them.
+// What the error and close codes mean, in one sentence each: for documents, logs and tools. A client does not carry them. Knows nothing of who says them.
+import type { CloseReason } from './close-codes.ts';
 import type { ErrorCode } from './errors.ts';
 
 export const ERROR_MEANINGS: Readonly<Record<ErrorCode, string>> = {
@@ -61,4 +62,21 @@ export const ERROR_MEANINGS: Readonly<Record<ErrorCode, string>> = {
   FENCED_INSTANCE_ID: 'Another member took this groupInstanceId over.',
   UNRELEASED_INSTANCE_ID: 'The groupInstanceId is still in use.',
   OFFSET_METADATA_TOO_LARGE: 'The metadata of a committed offset is over 4,096 bytes.',
+};
+
+export const CLOSE_MEANINGS: Readonly<Record<CloseReason, string>> = {
+  NORMAL: 'The client is done.',
+  MESSAGE_TOO_BIG: 'A frame was larger than the limits in welcome allow.',
+  PROTOCOL_VIOLATION: 'The first frame was not hello, or too many frames were malformed.',
+  UNAUTHENTICATED: 'The token is missing, wrong or expired.',
+  ORIGIN_FORBIDDEN: 'Pages of this Origin may not connect; see allowedOrigins.',
+  UNSUPPORTED_VERSION: 'The two ends share no protocol version.',
+  FENCED: 'Another socket took the session over.',
+  INTERNAL: 'The gateway failed in a way it did not expect.',
+  DRAIN: 'The gateway is shutting down.',
+  TIMEOUT: 'No hello within 10 s, or no answer to a heartbeat within 8 s.',
+  SUSPENDED: 'The page is frozen or hidden for good; it dials again when it comes back.',
+  FLOOD: 'Requests kept coming far above the rate limit.',
+  TOO_MANY_CONNECTIONS: 'The connection limit of this address or of the gateway is reached.',
+  SLOW_READER: 'The socket took no bytes for 10 s while data was waiting.',
 };

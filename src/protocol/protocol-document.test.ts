@@ -8,6 +8,8 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import {
   CLOSE_CODES,
+  CLOSE_MEANINGS,
+  type CloseReason,
   clientFrame,
   ERROR_MEANINGS,
   ERROR_TABLE,
@@ -37,7 +39,8 @@ const TABLES = {
   'close-codes': table(
     'code | name | dial again | meaning',
     Object.entries(CLOSE_CODES).map(
-      ([name, { code, meaning }]) => `${code} | \`${name}\` | ${mayReconnect(code) ? 'yes' : 'no'} | ${meaning}`,
+      ([name, { code }]) =>
+        `${code} | \`${name}\` | ${mayReconnect(code) ? 'yes' : 'no'} | ${CLOSE_MEANINGS[name as CloseReason]}`,
     ),
   ),
   limits: table(
