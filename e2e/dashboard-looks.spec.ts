@@ -47,8 +47,10 @@ for (const viewport of [
     await dashboard.expectNumber('records-total', 200);
     const producer = client.producer();
     let sent = 200;
+    // Now a trickle, now a flood, so that the numbers shown change their length.
     const stream = setInterval(() => {
-      for (let i = 0; i < 20; i++, sent++) {
+      const burst = Math.floor(performance.now() / 1_000) % 2 === 0 ? 1 : 40;
+      for (let i = 0; i < burst; i++, sent++) {
         const value = JSON.stringify({ sent, text: 'x'.repeat(sent % 300) });
         void producer.send({ topic: 'orders', key: `key-${sent % 1000}`, value });
       }
@@ -75,7 +77,7 @@ for (const viewport of [
         );
       const before = boxes();
       const changes = new Set<string>();
-      const end = performance.now() + 2_000;
+      const end = performance.now() + 2_500;
       while (performance.now() < end) {
         await new Promise(requestAnimationFrame);
         for (const [name, box] of boxes()) {
