@@ -1,4 +1,5 @@
 // Cuts requests whose lists are longer than a frame may be, and puts the answers together again. Knows nothing of sending them.
+import { utf8Bytes } from '../protocol/bytes.ts';
 import { type ClientFrameOf, LogError, PROTOCOL_LIMITS, type ServerFrame } from '../protocol/index.ts';
 import type { FetchChannel, RequestType } from './session.ts';
 
@@ -7,7 +8,10 @@ export type Unnumbered = WithoutId<ClientFrameOf<RequestType>>;
 type WithoutId<T> = T extends unknown ? Omit<T, 'id'> : never;
 type FetchFrame = Parameters<FetchChannel['send']>[0];
 
-/** The list of each request that may be cut. The answer has one of the same name, except where noted in mergeReplies. */
+/** A number of the longest kind. */
+const MAX_ID = 2 ** 31 - 1;
+const MAX_ITEMS = PROTOCOL_LIMITS.maxPartitionsPerFrame;
+/** The list of each request that may be cut. The answer has one of the same name, except for commit. */
 const LISTS: { readonly [T in RequestType]?: string } = {
   metadata: 'topics',
   listOffsets: 'partitions',
@@ -17,95 +21,54 @@ const LISTS: { readonly [T in RequestType]?: string } = {
 
 /** `maxBytes` bounds the encoded frame. Throws INVALID_REQUEST where one item alone is too large. */
 export function splitRequest(frame: Unnumbered, maxBytes: number): Unnumbered[] {
+  const check = (part: Unnumbered): Unnumbered => {
+    const bytes = encodedBytes({ ...part, id: MAX_ID });
+    if (bytes <= maxBytes) return part;
+    throw new LogError('INVALID_REQUEST', `${frame.type}: the request has ${bytes} bytes, allowed are ${maxBytes}`);
+  };
   const key = LISTS[frame.type];
   const items: unknown = key === undefined ? undefined : Reflect.get(frame, key);
-  if (key === undefined || !Array.isArray(items)) {
-    checkSize(frame, maxBytes);
-    return [frame];
-  }
-  const rest = utf8Bytes(JSON.stringify({ ...frame, [key]: [], id: 2 ** 31 - 1 }));
-  const parts: unknown[][] = [];
+  if (key === undefined || !Array.isArray(items)) return [check(frame)];
+  const room = maxBytes - encodedBytes({ ...frame, [key]: [], id: MAX_ID });
   let part: unknown[] = [];
-  let bytes = rest;
+  const parts = [part];
+  let bytes = 0;
   for (const item of items) {
-    const itemBytes = utf8Bytes(JSON.stringify(item)) + 1;
-    if (part.length > 0 && (bytes + itemBytes > maxBytes || part.length >= PROTOCOL_LIMITS.maxPartitionsPerFrame)) {
-      parts.push(part);
-      part = [];
-      bytes = rest;
+    const itemBytes = encodedBytes(item) + 1;
+    if (part.length > 0 && (bytes + itemBytes > room || part.length >= MAX_ITEMS)) {
+      parts.push((part = []));
+      bytes = 0;
     }
     part.push(item);
     bytes += itemBytes;
   }
-  parts.push(part);
-  if (parts.length === 1) {
-    checkSize(frame, maxBytes);
-    return [frame];
-  }
-  return parts.map((list) => {
-    const cut = { ...frame, [key]: list };
-    checkSize(cut, maxBytes);
-    return cut;
-  });
+  return parts.map((list) => check({ ...frame, [key]: list }));
 }
 
-/** Answers of the parts, in order, as one. */
-export function mergeReplies(replies: readonly ServerFrame[]): ServerFrame {
-  const [first, ...others] = replies;
+/** Answers of the parts, in order, as one: their lists joined. */
+export function mergeReplies([first, ...others]: readonly ServerFrame[]): ServerFrame {
   if (first === undefined) throw new LogError('ILLEGAL_STATE', 'there is no reply to merge');
-  return others.reduce((merged, next) => {
-    if (merged.type === 'metadata' && next.type === 'metadata') {
-      const errors = [...(merged.errors ?? []), ...(next.errors ?? [])];
-      return { ...merged, topics: [...merged.topics, ...next.topics], ...(errors.length === 0 ? {} : { errors }) };
+  const lists: Record<string, unknown[]> = {};
+  for (const reply of others) {
+    for (const [key, list] of Object.entries(reply)) {
+      if (Array.isArray(list)) lists[key] = [...(lists[key] ?? Reflect.get(first, key) ?? []), ...list];
     }
-    if (merged.type === 'listOffsets' && next.type === 'listOffsets') {
-      return { ...merged, partitions: [...merged.partitions, ...next.partitions] };
-    }
-    if (merged.type === 'commit' && next.type === 'commit') {
-      return { ...merged, partitions: [...merged.partitions, ...next.partitions] };
-    }
-    if (merged.type === 'committed' && next.type === 'committed') {
-      return { ...merged, partitions: [...merged.partitions, ...next.partitions] };
-    }
-    return merged;
-  }, first);
+  }
+  return Object.assign({ ...first }, lists);
 }
 
 /** Frames without an answer. What a member owns is one statement and cannot be cut. */
 export function splitFetchFrame(frame: FetchFrame): FetchFrame[] {
-  const size = PROTOCOL_LIMITS.maxPartitionsPerFrame;
-  switch (frame.type) {
-    case 'fetch':
-      return chunks(frame.partitions, size).map((partitions) => ({ ...frame, partitions }));
-    case 'credit':
-      return chunks(frame.partitions, size).map((partitions) => ({ ...frame, partitions }));
-    case 'fetchClose':
-      if (frame.partitions === undefined) return [frame];
-      return chunks(frame.partitions, size).map((partitions) => ({ ...frame, partitions }));
-    case 'owned':
-      return [frame];
-  }
+  return frame.type === 'owned' ? [frame] : cut(frame);
 }
-
-function chunks<T>(list: readonly T[], size: number): T[][] {
-  const parts: T[][] = [];
-  for (let from = 0; from === 0 || from < list.length; from += size) parts.push(list.slice(from, from + size));
+function cut<T extends { partitions?: unknown[] | undefined }>(frame: T): T[] {
+  const { partitions } = frame;
+  if (partitions === undefined) return [frame];
+  const parts: T[] = [];
+  for (let from = 0; from === 0 || from < partitions.length; from += MAX_ITEMS) {
+    parts.push({ ...frame, partitions: partitions.slice(from, from + MAX_ITEMS) });
+  }
   return parts;
 }
 
-function checkSize(frame: Unnumbered, maxBytes: number): void {
-  const bytes = utf8Bytes(JSON.stringify({ ...frame, id: 2 ** 31 - 1 }));
-  if (bytes <= maxBytes) return;
-  throw new LogError('INVALID_REQUEST', `${frame.type}: the request has ${bytes} bytes, allowed are ${maxBytes}`);
-}
-
-function utf8Bytes(text: string): number {
-  let bytes = text.length;
-  for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i);
-    // A pair of surrogates is four bytes; JSON.stringify escapes lone ones.
-    if (unit >= 0x800 && (unit < 0xd800 || unit > 0xdfff)) bytes += 2;
-    else if (unit >= 0x80) bytes += 1;
-  }
-  return bytes;
-}
+const encodedBytes = (value: unknown): number => utf8Bytes(JSON.stringify(value));

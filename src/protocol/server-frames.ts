@@ -5,6 +5,7 @@ import * as z from 'zod/mini';
 // Leaves are checks of one kind, so that a client carries no more of zod than it needs.
 const is = <T>(expected: string, ok: (value: unknown) => boolean) => z.custom<T>(ok, { error: expected });
 const int = is<number>('integer', Number.isSafeInteger);
+const intOrNull = is<number | null>('integer or null', (value) => value === null || Number.isSafeInteger(value));
 const text = is<string>('string', (value) => typeof value === 'string');
 const bool = is<boolean>('boolean', (value) => typeof value === 'boolean');
 const maybeInt = z.optional(int);
@@ -67,7 +68,7 @@ export const serverFrames = {
     partitions: z.array(
       z.object({
         ...topicPartition,
-        offset: z.nullable(int),
+        offset: intOrNull,
         timestamp: maybeInt,
         leaderEpoch: maybeInt,
         error: maybeProblem,
@@ -99,7 +100,7 @@ export const serverFrames = {
     partitions: z.array(
       z.object({
         ...topicPartition,
-        offset: z.nullable(int),
+        offset: intOrNull,
         metadata: text,
         leaderEpoch: maybeInt,
         error: maybeProblem,
@@ -127,7 +128,7 @@ export const serverFrames = {
         z.object({
           topic: text,
           partition: int,
-          committed: z.nullable(int),
+          committed: intOrNull,
           metadata: text,
           end: int,
           lag: int,
