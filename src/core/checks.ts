@@ -13,6 +13,10 @@ export function checkKeys(call: string, value: object, known: readonly string[])
     throw new LogError('INVALID_REQUEST', `${call}: ${unknownKey(key, known)}`);
   }
 }
+export function checkOptions(call: string, options: unknown, known: readonly string[]): void {
+  mustBeObject(call, 'the options', options);
+  checkKeys(call, options, known);
+}
 export function mustBeObject(
   call: string,
   what: string,

@@ -9,7 +9,7 @@ import {
   type TopicPartition,
   type TopicPartitionOffset,
 } from '../protocol/index.ts';
-import { mustBeObject } from './checks.ts';
+import { checkOptions, mustBeObject } from './checks.ts';
 import { copyOffsets } from './committer.ts';
 import {
   checkCount,
@@ -285,10 +285,12 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<C
    * Stops reading, commits positions (autoCommit), tells the listener, leaves the group (unless leaveGroup is false), closes.
    * Every step is tried, in at most `timeoutMs` (30,000); the first error is rethrown. Idempotent.
    */
-  close(
+  async close(
     options: { readonly timeoutMs?: number | undefined; readonly leaveGroup?: boolean | undefined } = {},
   ): Promise<void> {
     const { timeoutMs, leaveGroup } = options;
+    checkOptions('close', options, ['timeoutMs', 'leaveGroup']);
+    checkWaitOptions('close', { timeoutMs });
     return this.#engine.close('position', timeoutMs, leaveGroup);
   }
   /** As close(), but commits only what is processed: it cannot know whether the block threw. */

@@ -1,11 +1,12 @@
 // The shapes records are read in: poll, async iterator, observables, forEach, all over one Reader. Knows nothing of where records come from.
 import { Observable, type Subscriber } from 'rxjs';
 import type { ConsumerRecord } from '../protocol/index.ts';
-import { must } from './checks.ts';
+import { checkOptions, must } from './checks.ts';
 import { isFunction } from './config.ts';
 import { checkCount } from './consumer-arguments.ts';
 import { type Reader, throwIfAborted } from './consumer-reader.ts';
 import { nextTask } from './consumer-task.ts';
+import { checkSignal } from './wait-options.ts';
 
 export interface PollOptions {
   /** How long to wait for the first record, ms. Default 1,000. */
@@ -29,11 +30,13 @@ const DEFAULT_POLL_TIMEOUT_MS = 1_000;
 const DEFAULT_MAX_IN_FLIGHT = 500;
 
 export async function poll<K, V>(reader: Reader<K, V>, options: PollOptions = {}): Promise<ConsumerRecord<K, V>[]> {
+  checkOptions('poll', options, ['timeoutMs', 'maxRecords', 'signal']);
   const { clock, maxPollRecords } = reader.host;
   const { timeoutMs = DEFAULT_POLL_TIMEOUT_MS, signal } = options;
   must(typeof timeoutMs === 'number' && timeoutMs >= 0, 'poll', 'timeoutMs', 'a number of at least 0 (ms)', timeoutMs);
   const max = options.maxRecords ?? maxPollRecords;
   checkCount('poll', 'maxRecords', max, 1);
+  checkSignal('poll', signal);
   throwIfAborted(signal);
   reader.host.check();
   reader.lock('poll');
@@ -145,6 +148,7 @@ export function observe<K, V, T>(
   options: StreamOptions,
   emit: (reader: Reader<K, V>, max: number, subscriber: Subscriber<T>) => boolean,
 ): Observable<T> {
+  checkOptions(call, options, ['manualAck', 'maxInFlight']);
   const { manualAck = false, maxInFlight = DEFAULT_MAX_IN_FLIGHT } = options;
   must(typeof manualAck === 'boolean', call, 'manualAck', 'true or false', manualAck);
   checkCount(call, 'maxInFlight', maxInFlight, 1);
@@ -220,9 +224,11 @@ export async function forEach<K, V>(
   options: ForEachOptions,
   ack: (record: ConsumerRecord<K, V>) => void,
 ): Promise<void> {
+  checkOptions('forEach', options, ['concurrency', 'signal']);
   const { concurrency = 1, signal } = options;
   must(isFunction(work), 'forEach', 'work', 'a function', work);
   checkCount('forEach', 'concurrency', concurrency, 1);
+  checkSignal('forEach', signal);
   throwIfAborted(signal);
   reader.host.check();
   reader.lock('forEach', true);

@@ -1,6 +1,6 @@
 // What every call that waits takes as its last parameter, and its check. Knows nothing of what is waited for.
 import { LogError } from '../protocol/index.ts';
-import { checkKeys, must, mustBeObject } from './checks.ts';
+import { checkOptions, must } from './checks.ts';
 import type { Clock } from './clock.ts';
 import { hasMethods, isCount, MAX_DELAY_MS } from './config.ts';
 
@@ -13,14 +13,16 @@ export interface WaitOptions {
 
 /** Throws INVALID_REQUEST for a wrong or unknown option (`more` are the call's own), and ABORTED if the signal has fired. */
 export function checkWaitOptions(call: string, options: WaitOptions = {}, more: readonly string[] = []): void {
-  mustBeObject(call, 'the options', options);
-  checkKeys(call, options, ['timeoutMs', 'signal', ...more]);
+  checkOptions(call, options, ['timeoutMs', 'signal', ...more]);
   const { timeoutMs, signal } = options;
   const isDelay = timeoutMs === undefined || isCount(timeoutMs, 0, MAX_DELAY_MS);
   must(isDelay, call, 'timeoutMs', `an integer (ms) from 0 to ${MAX_DELAY_MS}`, timeoutMs);
+  checkSignal(call, signal);
+  if (signal?.aborted) throw new LogError('ABORTED', `${call}: aborted`, { cause: signal.reason });
+}
+export function checkSignal(call: string, signal: unknown): void {
   const isSignal = signal === undefined || hasMethods(signal, 'addEventListener', 'removeEventListener');
   must(isSignal, call, 'signal', 'an AbortSignal', signal);
-  if (signal?.aborted) throw new LogError('ABORTED', `${call}: aborted`, { cause: signal.reason });
 }
 
 /** `work`, unless `timeoutMs` passes (TIMED_OUT) or the signal fires (ABORTED) before; the work itself goes on. */

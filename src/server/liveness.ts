@@ -15,7 +15,8 @@ export interface LivenessOptions {
 export class Liveness {
   readonly #options: LivenessOptions;
   #intervalMs: number;
-  #heardSinceAsked = true;
+  /** When the sign that is awaited was asked for. */
+  #askedAt: number | undefined;
   #cancel: (() => void) | undefined;
 
   constructor(options: LivenessOptions) {
@@ -26,7 +27,7 @@ export class Liveness {
 
   /** Any frame came in. */
   heard(): void {
-    this.#heardSinceAsked = true;
+    if (this.#askedAt !== undefined) this.#alive(this.#askedAt);
   }
 
   /** Asks at least this often from now on. */
@@ -34,7 +35,7 @@ export class Liveness {
     if (intervalMs >= this.#intervalMs) return;
     this.#intervalMs = intervalMs;
     // An answer that is awaited now is still awaited; the new interval begins after it.
-    if (this.#heardSinceAsked) {
+    if (this.#askedAt === undefined) {
       this.#cancel?.();
       this.#armAsk();
     }
@@ -43,6 +44,13 @@ export class Liveness {
   stop(): void {
     this.#cancel?.();
     this.#cancel = undefined;
+    this.#askedAt = undefined;
+  }
+  #alive(askedAt: number): void {
+    const { clock } = this.#options;
+    this.#askedAt = undefined;
+    this.#cancel?.();
+    this.#armAsk(Math.max(0, askedAt + this.#intervalMs - clock.now()));
   }
 
   #armAsk(delayMs = this.#intervalMs): void {
@@ -54,15 +62,11 @@ export class Liveness {
         this.#armAsk();
         return;
       }
-      this.#heardSinceAsked = false;
+      this.#askedAt = askedAt;
       this.#cancel = clock.after(timeoutMs, () => {
         this.#cancel = undefined;
-        if (!this.#heardSinceAsked && progress() === before) {
-          onDead();
-          return;
-        }
-        this.#heardSinceAsked = true;
-        this.#armAsk(Math.max(0, askedAt + this.#intervalMs - clock.now()));
+        if (progress() === before) onDead();
+        else this.#alive(askedAt);
       });
     });
   }

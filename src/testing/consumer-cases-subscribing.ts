@@ -53,7 +53,7 @@ export const subscribingCases: readonly ConsumerCase[] = [
           equal(valuesOf(records), numbered(3, 10), 'records');
           equal([...consumer.subscription()], ['u'], 'subscription');
           await nothing(consumer);
-          equal(topicsOf(consumer), ['u'], 'assignment');
+          await until('t has gone', () => topicsOf(consumer).join() === 'u');
         },
       ),
       consumerCase(
@@ -71,11 +71,11 @@ export const subscribingCases: readonly ConsumerCase[] = [
           equal([...consumer.subscription()], ['u-1'], 'subscription by pattern');
           equal(valuesOf(await drain(consumer, 3)), numbered(3, 10), 'records by pattern');
           await nothing(consumer);
-          equal(topicsOf(consumer), ['u-1'], 'assignment by pattern');
+          await until('the other has gone', () => topicsOf(consumer).join() === 'u-1');
           await consumer.subscribe('t-1');
           equal(valuesOf(await drain(consumer, 3)), numbered(3), 'records by name');
           await nothing(consumer);
-          equal(topicsOf(consumer), ['t-1'], 'assignment by name');
+          await until('the other has gone', () => topicsOf(consumer).join() === 't-1');
         },
       ),
       consumerCase('subscribing-1', `${who}, a topic that stays keeps its position`, async (world) => {

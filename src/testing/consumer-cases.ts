@@ -1,7 +1,8 @@
 // The conformance cases of the consumer, as data: every way to reach a gateway runs them all. Knows nothing of gateways or test runners.
 import type { ConsumerCase } from './consumer-case-kit.ts';
+import { pollingCases } from './consumer-cases-polling.ts';
 import { subscribingCases } from './consumer-cases-subscribing.ts';
 
 export type { ConsumerCase, ConsumerHarness } from './consumer-case-kit.ts';
 
-export const consumerCases: readonly ConsumerCase[] = [...subscribingCases];
+export const consumerCases: readonly ConsumerCase[] = [...subscribingCases, ...pollingCases];

@@ -1,0 +1,591 @@
+// Conformance cases of the consumer: poll, pause and the records themselves. Data only; asserts by throwing.
+import {
+  assert,
+  at,
+  type ConsumerCase,
+  consumerCase,
+  drain,
+  equal,
+  eventsOf,
+  gapsOf,
+  nothing,
+  numbered,
+  offsetsOf,
+  pause,
+  range,
+  rejects,
+  throws,
+  until,
+  utf8,
+  valuesOf,
+} from './consumer-case-kit.ts';
+
+export const pollingCases: readonly ConsumerCase[] = [
+  consumerCase('polling-1', 'poll resolves at once with what is buffered, else when something comes', async (world) => {
+    await world.topic('t');
+    const consumer = world.consumer();
+    await consumer.subscribe('t');
+    const waiting = consumer.poll({ timeoutMs: 60_000 });
+    await world.produce('t', ['a']);
+    equal(valuesOf(await waiting), ['a'], 'records');
+    await world.produce('t', ['b']);
+    await until('b is buffered', () => consumer.metrics().bufferedBytes > 0);
+    equal(valuesOf(await consumer.poll({ timeoutMs: 0 })), ['b'], 'buffered records');
+  }),
+  consumerCase('polling-2', 'poll resolves with [] when none came in time', async (world) => {
+    await world.topic('t');
+    const consumer = world.consumer();
+    await consumer.subscribe('t');
+    equal(await consumer.poll({ timeoutMs: 0 }), [], 'without waiting');
+    equal(await consumer.poll({ timeoutMs: 20 }), [], 'after waiting');
+  }),
+  consumerCase('polling-3', 'without subscription or assignment poll is ILLEGAL_STATE', async (world) => {
+    const consumer = world.consumer();
+    const error = await rejects(consumer.poll(), 'ILLEGAL_STATE');
+    assert(/subscribe|assign/.test(error.message), `what is allowed is not named: ${error.message}`);
+  }),
+  consumerCase('polling-4', 'two polls at once: the second is ILLEGAL_STATE, the first goes on', async (world) => {
+    await world.topic('t');
+    const consumer = world.consumer();
+    await consumer.subscribe('t');
+    const first = consumer.poll({ timeoutMs: 60_000 });
+    await rejects(consumer.poll(), 'ILLEGAL_STATE');
+    await world.produce('t', ['a']);
+    equal(valuesOf(await first), ['a'], 'records');
+    equal(await consumer.poll({ timeoutMs: 0 }), [], 'the next poll');
+  }),
+  consumerCase('polling-5', 'at most maxPollRecords, sliced from the buffer without fetching again', async (world) => {
+    await world.produce('t', numbered(25));
+    const consumer = world.consumer({ maxPollRecords: 10 });
+    await consumer.subscribe('t');
+    equal(offsetsOf(await consumer.poll()), range(10), 'first slice');
+    await until('all is buffered', () => consumer.currentLag(at('t')) === 15);
+    const received = consumer.metrics().bytesConsumed;
+    await world.harness.stop();
+    equal(offsetsOf(await consumer.poll({ timeoutMs: 0 })), range(10, 10), 'second slice');
+    equal(offsetsOf(await consumer.poll({ maxRecords: 2 })), range(2, 20), 'a slice of its own size');
+    equal(offsetsOf(await consumer.poll()), range(3, 22), 'the rest');
+    equal(consumer.metrics().bytesConsumed, received, 'bytes received');
+  }),
+  consumerCase('polling-6', 'records of one partition are in offset order, over many batches', async (world) => {
+    await world.topic('t', 3);
+    for (let round = 0; round < 10; round++) {
+      for (const partition of [0, 1, 2]) {
+        await world.produce(
+          't',
+          numbered(7, round * 7).map((value) => ({ value, partition })),
+        );
+      }
+    }
+    const consumer = world.consumer({ maxPollRecords: 8 });
+    await consumer.subscribe('t');
+    const records = await drain(consumer, 210);
+    for (const partition of [0, 1, 2]) {
+      const mine = records.filter((record) => record.partition === partition);
+      equal(offsetsOf(mine), range(70), `offsets of partition ${partition}`);
+      equal(valuesOf(mine), numbered(70), `values of partition ${partition}`);
+    }
+  }),
+  consumerCase('polling-6', 'partitions take turns: a busy one does not starve the others', async (world) => {
+    await world.topic('t', 3);
+    await world.produce('t', numbered(400));
+    await world.produce('t', [
+      { value: 'quiet 1', partition: 1 },
+      { value: 'quiet 2', partition: 2 },
+    ]);
+    const consumer = world.consumer({ maxPollRecords: 20 });
+    await consumer.subscribe('t');
+    await until('all is here', () =>
+      consumer.assignment().every((one) => consumer.currentLag(one) === (one.partition === 0 ? 400 : 1)),
+    );
+    await pause(30);
+    const seen = [...(await consumer.poll()), ...(await consumer.poll())];
+    equal(
+      valuesOf(seen.filter(({ partition }) => partition > 0)).sort(),
+      ['quiet 1', 'quiet 2'],
+      'records of the quiet partitions among the first 40',
+    );
+    equal(seen.length, 40, 'slices are filled up');
+  }),
+  consumerCase(
+    'polling-7',
+    'while reconnecting poll waits and then returns []; afterwards nothing is missing',
+    async (world) => {
+      await world.produce('t', numbered(2));
+      const consumer = world.consumer();
+      await consumer.subscribe('t');
+      await drain(consumer, 2);
+      await world.harness.stop();
+      equal(await consumer.poll({ timeoutMs: 40 }), [], 'records while there is no gateway');
+      const waiting = consumer.poll({ timeoutMs: 60_000 });
+      await world.harness.start();
+      await world.produce('t', ['after']);
+      equal(offsetsOf(await waiting), [2], 'offsets afterwards');
+    },
+  ),
+  consumerCase('polling-8', 'records are own data properties', async (world) => {
+    await world.produce('t', [{ value: 'v', key: 'k', timestamp: 1_234, headers: [{ key: 'h', value: utf8('x') }] }]);
+    const consumer = world.consumer();
+    await consumer.subscribe('t');
+    const [record] = await drain(consumer, 1);
+    assert(record !== undefined, 'no record');
+    const { leaderEpoch, ...copy } = { ...record };
+    equal(
+      copy,
+      {
+        topic: 't',
+        partition: 0,
+        offset: 0,
+        timestamp: 1_234,
+        timestampType: 'create',
+        key: 'k',
+        value: 'v',
+        headers: [{ key: 'h', value: utf8('x') }],
+      },
+      'a copy of the record',
+    );
+    assert(leaderEpoch === undefined || Number.isInteger(leaderEpoch), `leaderEpoch: ${leaderEpoch}`);
+    equal(JSON.parse(JSON.stringify(record)).value, 'v', 'as JSON');
+  }),
+  consumerCase(
+    'polling-8',
+    'keys and values are decoded inside poll, each with its topic, partition and headers',
+    async (world) => {
+      await world.produce('t', [{ value: '1', key: 'k', headers: [{ key: 'h', value: null }] }, { value: null }]);
+      const calls: unknown[] = [];
+      const consumer = world.consumer({
+        value: (bytes, { topic, partition, headers }) => {
+          calls.push({ topic, partition, headers });
+          return `<${new TextDecoder().decode(bytes)}>`;
+        },
+      });
+      await consumer.subscribe('t');
+      await until('both are here', () => consumer.currentLag(at('t')) === 2);
+      await pause(20);
+      equal(calls, [], 'calls before poll');
+      equal(valuesOf(await drain(consumer, 2)), ['<1>', null], 'values');
+      equal(calls, [{ topic: 't', partition: 0, headers: [{ key: 'h', value: null }] }], 'calls');
+    },
+  ),
+  consumerCase(
+    'polling-9',
+    'positions advance when records are returned, not when they are received',
+    async (world) => {
+      await world.produce('t', numbered(5));
+      const consumer = world.consumer({ maxPollRecords: 2 });
+      await consumer.subscribe('t');
+      await until('all is here', () => consumer.currentLag(at('t')) === 5);
+      equal(await consumer.position(at('t')), 0, 'before poll');
+      await consumer.poll();
+      equal(await consumer.position(at('t')), 2, 'after poll');
+    },
+  ),
+  consumerCase(
+    'polling-10',
+    'an abort before or during poll rejects with ABORTED and loses no record',
+    async (world) => {
+      await world.produce('t', numbered(4));
+      const consumer = world.consumer({ maxPollRecords: 2 });
+      await consumer.subscribe('t');
+      await until('all is here', () => consumer.currentLag(at('t')) === 4);
+      const early = new AbortController();
+      early.abort();
+      await rejects(consumer.poll({ signal: early.signal }), 'ABORTED');
+      equal(await consumer.position(at('t')), 0, 'position after an abort');
+      equal(offsetsOf(await drain(consumer, 4)), range(4), 'offsets');
+      for (let round = 0; round < 10; round++) {
+        const abort = new AbortController();
+        const seen: number[] = [];
+        const polling = consumer.poll({ timeoutMs: 60_000, signal: abort.signal }).then(
+          (records) => seen.push(...offsetsOf(records)),
+          () => undefined,
+        );
+        const producing = world.produce('t', ['next']);
+        for (let turn = 0; turn < round * 7; turn++) await Promise.resolve();
+        abort.abort();
+        await Promise.all([polling, producing]);
+        if (seen.length === 0) seen.push(...offsetsOf(await drain(consumer, 1)));
+        equal(seen, [4 + round], `offsets of round ${round}`);
+      }
+    },
+  ),
+  consumerCase('polling-10', 'an abort after poll has resolved changes nothing', async (world) => {
+    await world.produce('t', numbered(2));
+    const consumer = world.consumer({ maxPollRecords: 1 });
+    await consumer.subscribe('t');
+    const abort = new AbortController();
+    equal(offsetsOf(await consumer.poll({ timeoutMs: 5_000, signal: abort.signal })), [0], 'records');
+    abort.abort();
+    equal(offsetsOf(await consumer.poll()), [1], 'the next record');
+  }),
+  consumerCase(
+    'polling-16',
+    "a poison record, 'throw': those before it first, then every poll fails until a seek past it",
+    async (world) => {
+      await world.topic('t', 2);
+      await world.produce('t', ['1', '2', 'x', '4']);
+      const parse = (bytes: Uint8Array): string => JSON.stringify(JSON.parse(new TextDecoder().decode(bytes)));
+      const consumer = world.consumer({ groupId: 'g', value: parse });
+      await consumer.subscribe('t');
+      equal(valuesOf(await drain(consumer, 2)), ['1', '2'], 'records before it');
+      for (let round = 0; round < 2; round++) {
+        const error = await rejects(consumer.poll(), 'DESERIALIZATION_FAILED');
+        equal([error.topic, error.partition, error.offset], ['t', 0, 2], 'where');
+        equal(error.record?.value, utf8('x'), 'the raw record');
+        equal(error.retriable, false, 'retriable');
+      }
+      equal(await consumer.position(at('t')), 2, 'position');
+      await consumer.commit();
+      equal((await consumer.committed(at('t')))?.offset, 2, 'committed');
+      consumer.seek(at('t'), 3);
+      equal(valuesOf(await drain(consumer, 1)), ['4'], 'records after the seek');
+      consumer.seek(at('t'), 2);
+      await rejects(consumer.poll({ timeoutMs: 5_000 }), 'DESERIALIZATION_FAILED');
+      consumer.pause([at('t')]);
+      await world.produce('t', [{ value: '7', partition: 1 }]);
+      equal(valuesOf(await drain(consumer, 1)), ['7'], 'records of another partition while the failed one is paused');
+    },
+  ),
+  consumerCase(
+    'polling-16',
+    "a poison record, 'skip': it is passed over with a poison event, and the position behind it",
+    async (world) => {
+      await world.produce('t', ['1', 'x', 'y']);
+      const parse = (bytes: Uint8Array): string => JSON.stringify(JSON.parse(new TextDecoder().decode(bytes)));
+      const consumer = world.consumer({ value: parse, onPoisonRecord: 'skip' });
+      const events = eventsOf(consumer);
+      await consumer.subscribe('t');
+      equal(valuesOf(await drain(consumer, 1)), ['1'], 'records');
+      await nothing(consumer);
+      equal(
+        events.flatMap((event) => (event.type === 'poison' ? [event.record.offset, event.record.field] : [])),
+        [1, 'value', 2, 'value'],
+        'poison events',
+      );
+      equal(await consumer.position(at('t')), 3, 'position');
+      equal(consumer.metrics().poisonRecords, 2, 'metrics');
+    },
+  ),
+  consumerCase(
+    'polling-16',
+    'a poison record, a handler: it is called once, and what follows waits for it',
+    async (world) => {
+      await world.produce('t', [{ value: '1' }, { value: '2', key: 'x' }, { value: '3' }]);
+      const key = (): string => {
+        throw new Error('no keys please');
+      };
+      const handled: unknown[] = [];
+      let finish = (): void => undefined;
+      const consumer = world.consumer({
+        key,
+        onPoisonRecord: async ({ offset, field, error }) => {
+          handled.push([offset, field, error instanceof Error ? error.message : error]);
+          await new Promise<void>((resolve) => {
+            finish = resolve;
+          });
+        },
+      });
+      await consumer.subscribe('t');
+      equal(valuesOf(await drain(consumer, 1)), ['1'], 'records before it');
+      await nothing(consumer);
+      equal(await consumer.position(at('t')), 1, 'position while the handler is at work');
+      finish();
+      equal(valuesOf(await drain(consumer, 1)), ['3'], 'records behind it');
+      equal(handled, [[1, 'key', 'no keys please']], 'calls');
+    },
+  ),
+  consumerCase('polling-16', 'a poison handler that throws fails every poll until a seek', async (world) => {
+    await world.produce('t', ['1', '2']);
+    const consumer = world.consumer({
+      value: () => {
+        throw new Error('never');
+      },
+      onPoisonRecord: () => {
+        throw new Error('mine');
+      },
+    });
+    await consumer.subscribe('t');
+    await rejects(consumer.poll({ timeoutMs: 5_000 }), 'DESERIALIZATION_FAILED');
+    await rejects(consumer.poll({ timeoutMs: 5_000 }), 'DESERIALIZATION_FAILED');
+  }),
+  consumerCase(
+    'polling-17',
+    'maxPollIntervalMs: who is late is lost to the group, hears of it at the next poll, and rejoins',
+    async (world) => {
+      await world.produce('t', numbered(2));
+      const calls: string[] = [];
+      const consumer = world.consumer({ groupId: 'g', maxPollIntervalMs: 60, sessionTimeoutMs: 90, maxPollRecords: 1 });
+      await consumer.subscribe('t', {
+        listener: {
+          onPartitionsAssigned: () => void calls.push('assigned'),
+          onPartitionsRevoked: () => void calls.push('revoked'),
+          onPartitionsLost: () => void calls.push('lost'),
+        },
+      });
+      await drain(consumer, 1);
+      await until('the member is out', async () =>
+        (await world.admin.listGroups()).every(({ members }) => members === 0),
+      );
+      await pause(20);
+      equal(calls, ['assigned'], 'calls before the next poll');
+      equal(offsetsOf(await drain(consumer, 2)), [0, 1], 'what had not been committed comes again');
+      equal(calls, ['assigned', 'lost', 'assigned'], 'calls');
+    },
+  ),
+  consumerCase(
+    'polling-17',
+    'maxPollIntervalMs: who waits in poll, or does not read at all, is never late',
+    async (world) => {
+      await world.topic('t');
+      const consumer = world.consumer({ groupId: 'g', maxPollIntervalMs: 40, sessionTimeoutMs: 90 });
+      const calls: string[] = [];
+      await consumer.subscribe('t', { listener: { onPartitionsLost: () => void calls.push('lost') } });
+      const waiting = consumer.poll({ timeoutMs: 60_000 });
+      await pause(150);
+      await world.produce('t', ['a']);
+      await waiting;
+      const idle = world.consumer({ groupId: 'idle', maxPollIntervalMs: 40, sessionTimeoutMs: 90 });
+      await idle.subscribe('t', { listener: { onPartitionsLost: () => void calls.push('idle lost') } });
+      await pause(150);
+      await idle.poll({ timeoutMs: 0 });
+      equal(
+        calls.filter((call) => call === 'idle lost'),
+        [],
+        'calls of the idle one',
+      );
+    },
+  ),
+  consumerCase('polling-0', 'poll names wrong and unknown options', async (world) => {
+    await world.topic('t');
+    const consumer = world.consumer();
+    await consumer.subscribe('t');
+    const wrong: [object, string][] = [
+      [{ maxRecords: 0 }, 'maxRecords'],
+      [{ maxRecords: 1.5 }, 'maxRecords'],
+      [{ timeoutMs: -1 }, 'timeoutMs'],
+      [{ timeoutMs: Number.NaN }, 'timeoutMs'],
+      [{ timeout: 5 }, 'timeout'],
+      [{ signal: 5 }, 'signal'],
+    ];
+    for (const [options, named] of wrong) {
+      const error = await rejects(consumer.poll(options), 'INVALID_REQUEST');
+      assert(error.message.includes(named), `${named} is not named: ${error.message}`);
+    }
+    const options: object = { manual: true };
+    throws(() => consumer.stream(options), 'INVALID_REQUEST');
+    throws(() => consumer.batches(options), 'INVALID_REQUEST');
+    await rejects(
+      consumer.forEach(() => undefined, options),
+      'INVALID_REQUEST',
+    );
+    await rejects(consumer.close(options), 'INVALID_REQUEST');
+  }),
+
+  consumerCase(
+    'pausing-1',
+    'a paused partition is not delivered; what is buffered is neither lost nor fetched again; the others go on',
+    async (world) => {
+      await world.topic('t', 2);
+      await world.produce('t', numbered(4));
+      const consumer = world.consumer({ maxPollRecords: 1 });
+      await consumer.assign([at('t'), at('t', 1)]);
+      equal(offsetsOf(await drain(consumer, 1)), [0], 'before the pause');
+      const received = consumer.metrics().bytesConsumed;
+      consumer.pause([at('t')]);
+      equal(consumer.paused(), [at('t')], 'paused');
+      await nothing(consumer);
+      await world.produce('t', [{ value: 'other', partition: 1 }]);
+      equal(valuesOf(await drain(consumer, 1)), ['other'], 'the other partition');
+      const between = consumer.metrics().bytesConsumed;
+      assert(between > received, 'the other partition was not fetched');
+      consumer.resume([at('t')]);
+      equal(offsetsOf(await drain(consumer, 3)), [1, 2, 3], 'after the pause');
+      equal(consumer.metrics().bytesConsumed, between, 'bytes received');
+      equal(consumer.paused(), [], 'paused after resume');
+    },
+  ),
+  consumerCase('pausing-1', 'a pause inside an iterator counts for the next record', async (world) => {
+    await world.topic('t', 2);
+    await world.produce('t', [...numbered(3), ...numbered(3, 10).map((value) => ({ value, partition: 1 }))]);
+    const consumer = world.consumer();
+    await consumer.assign([at('t'), at('t', 1)]);
+    const seen: number[] = [];
+    let first: number | undefined;
+    for await (const { partition } of consumer) {
+      seen.push(partition);
+      first ??= partition;
+      if (seen.length === 1) consumer.pause([at('t', partition)]);
+      if (seen.length === 4) break;
+    }
+    equal(
+      seen.slice(1),
+      [1, 1, 1].map((one) => one - (first ?? 0)),
+      'partitions',
+    );
+    consumer.resume();
+    equal(
+      (await drain(consumer, 2)).map(({ offset }) => offset),
+      [1, 2],
+      'what was left',
+    );
+  }),
+  consumerCase('pausing-2', 'a pause survives polls, seeks and reconnects', async (world) => {
+    await world.produce('t', numbered(3));
+    const consumer = world.consumer({ groupId: 'g' });
+    await consumer.subscribe('t');
+    consumer.pause();
+    await nothing(consumer);
+    world.harness.dropConnections();
+    await nothing(consumer);
+    await until('it is live again', async () => (await consumer.endOffsets([at('t')]))[0]?.offset === 3);
+    await nothing(consumer);
+    consumer.seek(at('t'), 1);
+    await nothing(consumer);
+    equal(consumer.paused(), [at('t')], 'paused');
+    consumer.resume();
+    equal(offsetsOf(await drain(consumer, 2)), [1, 2], 'offsets');
+  }),
+  consumerCase('pausing-2', 'a pause ends with revocation', async (world) => {
+    for (const topic of ['t', 'u']) await world.produce(topic, numbered(2));
+    const consumer = world.consumer({ groupId: 'g' });
+    await consumer.subscribe(['t', 'u']);
+    consumer.pause();
+    await consumer.subscribe('t');
+    await until('u is gone', () => consumer.assignment().length === 1);
+    equal(consumer.paused(), [at('t')], 'the pause of the one that stays');
+    await consumer.subscribe(['t', 'u']);
+    equal(consumer.paused(), [at('t')], 'paused');
+    equal(
+      (await drain(consumer, 2)).map(({ topic }) => topic),
+      ['u', 'u'],
+      'records',
+    );
+  }),
+  consumerCase('pausing-3', 'pausing stops credit: no more is received than may be held', async (world) => {
+    await world.topic('t');
+    for (let i = 0; i < 30; i++) await world.produce('t', [`${'x'.repeat(10_000)}${i}`]);
+    const consumer = world.consumer({ maxBufferedBytes: 50_000, maxPollRecords: 1 });
+    await consumer.subscribe('t');
+    await drain(consumer, 1);
+    consumer.pause();
+    await pause(60);
+    assert(consumer.metrics().bufferedBytes <= 70_000, `held while paused: ${consumer.metrics().bufferedBytes}`);
+    consumer.resume();
+    equal(offsetsOf(await drain(consumer, 29)), range(29, 1), 'offsets');
+  }),
+
+  consumerCase('records-1', 'null and empty keys and values are told apart', async (world) => {
+    await world.produce('t', [{ key: null, value: null }, { key: '', value: '' }, { value: new Uint8Array(0) }]);
+    const consumer = world.consumer();
+    await consumer.subscribe('t');
+    equal(
+      (await drain(consumer, 3)).map(({ key, value }) => [key, value]),
+      [
+        [null, null],
+        ['', ''],
+        [null, ''],
+      ],
+      'keys and values',
+    );
+  }),
+  consumerCase('records-2', 'header order and duplicates are kept; header values may be null', async (world) => {
+    const headers = [
+      { key: 'b', value: utf8('1') },
+      { key: 'a', value: null },
+      { key: 'b', value: new Uint8Array(0) },
+      { key: '', value: utf8('ä') },
+      { key: 'b', value: utf8('1') },
+    ];
+    await world.produce('t', [{ value: 'v', headers }, 'none']);
+    const consumer = world.consumer();
+    await consumer.subscribe('t');
+    const [first, second] = await drain(consumer, 2);
+    equal(first?.headers, headers, 'headers');
+    equal(second?.headers, [], 'no headers');
+  }),
+  consumerCase('records-3', 'timestamps come back as they were given', async (world) => {
+    const now = Date.now();
+    await world.produce('t', [{ value: 'a', timestamp: 0 }, { value: 'b', timestamp: now + 86_400_000 }, 'c']);
+    const consumer = world.consumer();
+    await consumer.subscribe('t');
+    const [a, b, c] = await drain(consumer, 3);
+    equal([a?.timestamp, b?.timestamp], [0, now + 86_400_000], 'timestamps');
+    assert(c !== undefined && Math.abs(c.timestamp - now) < 60_000, `timestamp of now: ${c?.timestamp}`);
+    equal(c.timestampType, 'create', 'timestampType');
+  }),
+  consumerCase('records-4', 'without deserializers keys and values are bytes, whatever they hold', async (world) => {
+    const bytes = Uint8Array.from({ length: 256 }, (_, i) => i);
+    await world.produce('t', [{ value: bytes, key: bytes }]);
+    const consumer = world.keep(new world.harness.sdk.Consumer({ ...world.clientConfig, autoOffsetReset: 'earliest' }));
+    await consumer.subscribe('t');
+    const [record] = await drain(consumer, 1);
+    equal([record?.key, record?.value], [bytes, bytes], 'key and value');
+  }),
+  consumerCase('records-5', 'a record larger than every fetch limit is still delivered', async (world) => {
+    const large = 'x'.repeat(900_000);
+    await world.produce('t', ['before', large, 'after']);
+    const consumer = world.consumer({ maxPartitionFetchBytes: 1_000, fetchMaxBytes: 2_000, maxBufferedBytes: 20_000 });
+    await consumer.subscribe('t');
+    equal(
+      (await drain(consumer, 3)).map(({ value }) => value?.length),
+      [6, 900_000, 5],
+      'lengths',
+    );
+  }),
+  consumerCase('records-6', 'a batch that was compressed reads the same', async (world) => {
+    const producer = world.keep(
+      new world.harness.sdk.Producer({ ...world.clientConfig, lingerMs: 5, compression: 'gzip' }),
+    );
+    await world.topic('t');
+    await Promise.all(numbered(200).map((value) => producer.send({ topic: 't', value, partition: 0 })));
+    const consumer = world.consumer({ maxPollRecords: 33 });
+    await consumer.subscribe('t');
+    equal(valuesOf(await drain(consumer, 200)), numbered(200), 'values');
+  }),
+
+  consumerCase(
+    'promise-1',
+    'data lost to retention is a gap event that says from where to where, and why',
+    async (world) => {
+      await world.topic('t', 1, { 'retention.ms': '60000' });
+      const old = Date.now() - 600_000;
+      for (const value of numbered(6)) await world.produce('t', [{ value, timestamp: old }]);
+      const consumer = world.consumer({ maxPollRecords: 1, maxBufferedBytes: 1_024 });
+      const events = eventsOf(consumer);
+      await consumer.assign([at('t')]);
+      equal(offsetsOf(await drain(consumer, 1)), [0], 'the first record');
+      await world.harness.stop();
+      await world.harness.start();
+      await world.produce('t', ['young']);
+      await world.harness.retain();
+      consumer.seek(at('t'), 2);
+      equal(valuesOf(await drain(consumer, 1)), ['young'], 'what is left');
+      const [end] = await consumer.beginningOffsets([at('t')]);
+      equal(gapsOf(events), [{ ...at('t'), from: 2, to: end?.offset, cause: 'retention' }], 'gaps');
+      equal(consumer.metrics().gaps, 1, 'metrics');
+    },
+  ),
+  consumerCase(
+    'promise-2',
+    'a topic that was deleted and created anew is a gap, and read from its beginning',
+    async (world) => {
+      for (const groupId of [undefined, 'g']) {
+        await world.topic('t');
+        await world.produce('t', numbered(4));
+        const consumer = world.consumer({ groupId, autoOffsetReset: 'latest' });
+        const events = eventsOf(consumer);
+        await consumer.assign([at('t')]);
+        consumer.seekToBeginning();
+        await drain(consumer, 4);
+        await world.admin.deleteTopic('t');
+        await world.topic('t');
+        await world.produce('t', ['new', 'newer']);
+        equal(valuesOf(await drain(consumer, 2)), ['new', 'newer'], 'records');
+        equal(gapsOf(events), [{ ...at('t'), from: 4, to: 0, cause: 'recreated' }], 'gaps');
+        await consumer.close();
+        await world.admin.deleteTopic('t');
+      }
+    },
+    { autoCreateTopics: false },
+  ),
+];
