@@ -44,10 +44,6 @@ export class AckTracker {
     }
     return true;
   }
-  /** What may be committed while the next offset to hand out is `position`. */
-  processed(position: number): number {
-    return this.first?.offset ?? position;
-  }
   clear(): void {
     this.#queue.length = 0;
     this.#head = 0;

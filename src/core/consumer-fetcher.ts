@@ -36,7 +36,8 @@ export class Fetcher<K, V> {
   bytesReceived = 0;
   gaps = 0;
   readonly #host: FetcherHost<K, V>;
-  readonly #byId = new Map<string, Map<number, ConsumerPartition<K, V>>>();
+  /** By the topic's id, as frames name them. */
+  readonly #byId = new Map<string, ConsumerPartition<K, V>>();
   readonly #delivery: Delivery<K, V>;
   readonly #release = (partition: ConsumerPartition<K, V>, wire: number, held: number): void => {
     partition.window.release(wire);
@@ -100,16 +101,13 @@ export class Fetcher<K, V> {
   setTopicId(partition: ConsumerPartition<K, V>, topicId: string): void {
     this.#forgetId(partition);
     partition.at.topicId = topicId;
-    let topic = this.#byId.get(topicId);
-    if (topic === undefined) this.#byId.set(topicId, (topic = new Map()));
-    topic.set(partition.partition, partition);
+    this.#byId.set(partitionKey(topicId, partition.partition), partition);
   }
   #forgetId(partition: ConsumerPartition<K, V>): void {
     const { topicId } = partition.at;
-    const topic = topicId === undefined ? undefined : this.#byId.get(topicId);
-    if (topicId === undefined || topic?.get(partition.partition) !== partition) return;
-    topic.delete(partition.partition);
-    if (topic.size === 0) this.#byId.delete(topicId);
+    if (topicId === undefined) return;
+    const key = partitionKey(topicId, partition.partition);
+    if (this.#byId.get(key) === partition) this.#byId.delete(key);
   }
 
   // ── positions ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -256,7 +254,7 @@ export class Fetcher<K, V> {
     const bytes = frame.batches.length;
     this.credit.receive(bytes);
     this.bytesReceived += bytes;
-    const partition = this.#byId.get(frame.topicId)?.get(frame.partition);
+    const partition = this.#byId.get(partitionKey(frame.topicId, frame.partition));
     if (partition === undefined || !partition.open || partition.epoch !== epoch) {
       this.credit.release(bytes);
       this.grantCredit();
@@ -274,7 +272,7 @@ export class Fetcher<K, V> {
     this.#host.wake();
   }
   onFetchError(frame: ServerFrameOf<'fetchError'>): void {
-    const partition = this.#byId.get(frame.topicId)?.get(frame.partition);
+    const partition = this.#byId.get(partitionKey(frame.topicId, frame.partition));
     if (partition === undefined || !partition.open || partition.epoch !== frame.epoch) return;
     partition.open = false;
     const { topic } = partition;

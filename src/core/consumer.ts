@@ -1,5 +1,5 @@
 // The consumer as applications see it: checks arguments and state, and hands over to the parts. Knows nothing of frames.
-import { type MonoTypeOperatorFunction, map, type Observable } from 'rxjs';
+import { type MonoTypeOperatorFunction, Observable } from 'rxjs';
 import {
   type ConsumerRecord,
   LogError,
@@ -24,6 +24,7 @@ import { ConsumerEngine } from './consumer-engine.ts';
 import type { ConsumerEvent, ConsumerMetrics, RebalanceListener } from './consumer-events.ts';
 import type { PartitionLag } from './consumer-observe.ts';
 import type { ConsumerPartition } from './consumer-partition.ts';
+import { named } from './partitions.ts';
 import type { StartAt } from './positions.ts';
 import type { ConnectionStatus } from './session.ts';
 import {
@@ -319,12 +320,21 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<C
 export function acknowledge<R extends TopicPartitionOffset>(consumer: {
   ack(record: TopicPartitionOffset): void;
 }): MonoTypeOperatorFunction<R> {
-  return map((record) => {
-    consumer.ack(record);
-    return record;
-  });
-}
-
-function named({ topic, partition }: TopicPartition): TopicPartition {
-  return { topic, partition };
+  return (source) =>
+    new Observable((subscriber) =>
+      source.subscribe({
+        next: (record) => {
+          // A source that emits while it is subscribed to cannot be left earlier.
+          if (subscriber.closed) return;
+          try {
+            consumer.ack(record);
+          } catch (error) {
+            subscriber.error(error);
+          }
+          subscriber.next(record);
+        },
+        error: (error) => subscriber.error(error),
+        complete: () => subscriber.complete(),
+      }),
+    );
 }

@@ -79,7 +79,6 @@ export interface LogEnds {
 /** Topics as the gateway last described them; kept fresh by pushes once `watch()` was called. */
 export interface TopicCache {
   byName(name: string): TopicInfo | undefined;
-  byId(topicId: string): TopicInfo | undefined;
   names(): readonly string[];
   /** Newest known ends: from metadata, `ends`, `heartbeat` and data frames. */
   ends(topicId: string, partition: number): LogEnds | undefined;

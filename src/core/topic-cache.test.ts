@@ -52,8 +52,8 @@ describe('the topic cache', () => {
     topics.onLive();
     await new Promise((resolve) => setTimeout(resolve));
     expect(took()).toContain('change');
-    expect([topics.byId('1'), topics.byId('2'), topics.byName('b')]).toEqual([undefined, undefined, undefined]);
-    expect(topics.byId('3')?.name).toBe('a');
+    expect([topics.ends('1', 0), topics.ends('2', 0), topics.byName('b')]).toEqual([undefined, undefined, undefined]);
+    expect(topics.byName('a')?.topicId).toBe('3');
   });
 
   it('goes on asking on a new connection until it is watched again, one question at a time', async () => {

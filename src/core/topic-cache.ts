@@ -15,7 +15,6 @@ export class SessionTopics implements TopicCache {
   readonly #ask: AskMetadata;
   readonly #report: (error: unknown) => void;
   readonly #byName = new Map<string, TopicInfo>();
-  readonly #byId = new Map<string, TopicInfo>();
   readonly #ends = new Map<string, Map<number, LogEnds>>();
   readonly #changeListeners = new Set<() => void>();
   readonly #endsListeners = new Set<() => void>();
@@ -31,9 +30,6 @@ export class SessionTopics implements TopicCache {
 
   byName(name: string): TopicInfo | undefined {
     return this.#byName.get(name);
-  }
-  byId(topicId: string): TopicInfo | undefined {
-    return this.#byId.get(topicId);
   }
   names(): readonly string[] {
     return [...this.#byName.keys()];
@@ -139,7 +135,6 @@ export class SessionTopics implements TopicCache {
         topicsChanged = true;
       }
       this.#byName.set(topic.name, topic);
-      this.#byId.set(topic.topicId, topic);
       for (const { partition, logStart, highWatermark, lastStableOffset } of topic.partitions) {
         if (this.#setEnds(topic.topicId, partition, { logStart, highWatermark, lastStableOffset })) endsChanged = true;
       }
@@ -152,17 +147,13 @@ export class SessionTopics implements TopicCache {
     const known = this.#byName.get(name);
     if (known === undefined) return false;
     this.#byName.delete(name);
-    this.#byId.delete(known.topicId);
     this.#ends.delete(known.topicId);
     return true;
   }
 
   #setEnds(topicId: string, partition: number, ends: LogEnds): boolean {
     let partitions = this.#ends.get(topicId);
-    if (partitions === undefined) {
-      partitions = new Map();
-      this.#ends.set(topicId, partitions);
-    }
+    if (partitions === undefined) this.#ends.set(topicId, (partitions = new Map()));
     const known = partitions.get(partition);
     if (
       known !== undefined &&
