@@ -20,7 +20,10 @@ function count(file, read) {
 }
 
 const STAGES = {
-  lint: ['Lint and format (biome)', () => run(bin('biome'), ['ci', '--colors=off', '--error-on-warnings', '.'], { quiet: true })],
+  lint: [
+    'Lint and format (biome)',
+    () => run(bin('biome'), ['ci', '--colors=off', '--error-on-warnings', '.'], { quiet: true }),
+  ],
   types: [
     'Types of tests, benchmarks and the dashboard (tsc)',
     async () => {
