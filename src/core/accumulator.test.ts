@@ -36,7 +36,7 @@ describe('Accumulator', () => {
     expect(queue.deadline).toBe(100);
     expect(queue.fits(entry(5))).toBe(true);
     expect(queue.take()).toEqual([a]);
-    expect(queue.isEmpty).toBe(true);
+    expect([queue.readyAt, queue.deadline]).toEqual([undefined, Number.POSITIVE_INFINITY]);
   });
   it('keeps every entry, in order, in batches within the bound', () => {
     fc.assert(
@@ -45,7 +45,7 @@ describe('Accumulator', () => {
         const entries = sizes.map((size) => entry(size));
         for (const each of entries) queue.append(each, 0);
         const taken: { size: number }[] = [];
-        while (!queue.isEmpty) {
+        while (queue.readyAt !== undefined) {
           const batch = queue.take();
           const bytes = batch.reduce((sum, { size }) => sum + size, 0);
           expect(batch.length === 1 || bytes <= 100).toBe(true);

@@ -18,16 +18,19 @@ export interface AccumulatorOptions {
   readonly lingerMs: number;
 }
 
+/** The earliest deadline of `entries`, or `earliest` if none is before it. */
+export function earliestOf(entries: Iterable<{ readonly deadline: number }>, earliest: number): number {
+  let found = earliest;
+  for (const { deadline } of entries) if (deadline < found) found = deadline;
+  return found;
+}
+
 export class Accumulator<E extends Sized> {
   readonly #options: AccumulatorOptions;
   readonly #batches: OpenBatch<E>[] = [];
 
   constructor(options: AccumulatorOptions) {
     this.#options = options;
-  }
-
-  get isEmpty(): boolean {
-    return this.#batches.length === 0;
   }
 
   /** Whether the newest batch has room for the entry. */
@@ -82,14 +85,8 @@ export class Accumulator<E extends Sized> {
     return this.remove((entry) => entry.deadline <= now);
   }
 
-  /** The earliest deadline, or undefined when empty. */
-  get deadline(): number | undefined {
-    let earliest: number | undefined;
-    for (const batch of this.#batches) {
-      for (const entry of batch.entries) {
-        if (earliest === undefined || entry.deadline < earliest) earliest = entry.deadline;
-      }
-    }
-    return earliest;
+  /** The earliest deadline; infinite when empty. */
+  get deadline(): number {
+    return this.#batches.reduce((earliest, { entries }) => earliestOf(entries, earliest), Number.POSITIVE_INFINITY);
   }
 }

@@ -10,6 +10,7 @@ import { compressBatch, type ErrorCode, encodeBatch, LogError } from '../protoco
 import { Accumulator, type AccumulatorOptions } from './accumulator.ts';
 import { type Backoff, backoffMs } from './backoff.ts';
 import type { Clock, Random } from './clock.ts';
+import { partitionError } from './partitions.ts';
 import type { Entry } from './producer-record.ts';
 
 export interface ProducerIdentity {
@@ -32,7 +33,7 @@ export interface PartitionPort {
     timeoutMs: number,
   ): Promise<{ baseOffset: number; logAppendTime: number }>;
   /** The id that the topic has now. Rejects with what its records are to fail with. */
-  refreshTopicId(): Promise<string>;
+  refreshTopicId(topic: string, partition: number): Promise<string>;
 }
 export interface PartitionOptions extends AccumulatorOptions {
   readonly compression: 'none' | 'gzip';
@@ -148,20 +149,16 @@ export class PartitionSender {
     for (const batch of late) this.#reject(batch, this.#timedOut(batch));
     if (late.length > 0) this.#pump();
   }
-  /** The earliest deadline of all it holds. */
-  get deadline(): number | undefined {
-    const deadlines = this.#window.map(deadlineOf);
-    const queued = this.#queue.deadline;
-    if (queued !== undefined) deadlines.push(queued);
-    return deadlines.length === 0 ? undefined : Math.min(...deadlines);
+  /** The earliest deadline of all it holds; infinite where it holds nothing. */
+  get deadline(): number {
+    return Math.min(this.#queue.deadline, ...this.#window.map(deadlineOf));
   }
   /** Fails everything, now and later. */
   fail(error: LogError): void {
     this.#closed = error;
     this.#stopTimer?.();
     this.#stopBackoff?.();
-    for (const batch of [...this.#window]) this.#reject(batch, error);
-    for (const entry of this.#queue.remove(() => true)) entry.reject(error);
+    this.#rejectAll(error);
   }
 
   /** With the linger at 0, whatever is sent in the same turn goes together. */
@@ -356,11 +353,8 @@ export class PartitionSender {
   #renumber(reason: LogError): void {
     for (const batch of [...this.#window]) {
       if (!batch.ambiguous) continue;
-      const message = `${this.topic}-${this.partition}: the log lost track of this producer (${reason.code}: ${reason.message}); the records may or may not have been written`;
-      this.#reject(
-        batch,
-        new LogError(reason.code, message, { topic: this.topic, partition: this.partition, cause: reason }),
-      );
+      const message = `the log lost track of this producer (${reason.code}: ${reason.message}); the records may or may not have been written`;
+      this.#reject(batch, partitionError(reason.code, this, message, { cause: reason }));
     }
     this.#beginNumbering();
   }
@@ -376,12 +370,9 @@ export class PartitionSender {
   }
 
   #followTopic(): void {
-    const work = this.#port.refreshTopicId().then((topicId) => {
+    const work = this.#port.refreshTopicId(this.topic, this.partition).then((topicId) => {
       if (topicId === this.#topicId) {
-        throw new LogError('UNKNOWN_TOPIC_OR_PARTITION', `${this.topic}-${this.partition} is not there at the moment`, {
-          topic: this.topic,
-          partition: this.partition,
-        });
+        throw partitionError('UNKNOWN_TOPIC_OR_PARTITION', this, 'it is not there at the moment');
       }
       this.#topicId = topicId;
       // Whatever had been written is gone with the old topic, and with it what it knew of this producer.
@@ -411,15 +402,7 @@ export class PartitionSender {
 
 const deadlineOf = (batch: SentBatch): number => batch.entries[0]?.deadline ?? Number.POSITIVE_INFINITY;
 
-function timedOut(at: { topic: string; partition: number }, outcome: string, cause?: LogError): LogError {
+function timedOut(at: PartitionSender, outcome: string, cause?: LogError): LogError {
   const why = cause === undefined ? '' : `; the last attempt failed: ${cause.message}`;
-  return new LogError(
-    'TIMED_OUT',
-    `${at.topic}-${at.partition}: the record was not acknowledged in time, ${outcome}${why}`,
-    {
-      topic: at.topic,
-      partition: at.partition,
-      cause,
-    },
-  );
+  return partitionError('TIMED_OUT', at, `the record was not acknowledged in time, ${outcome}${why}`, { cause });
 }

@@ -1,7 +1,8 @@
 // From what the application hands to send() to an entry of the accumulator: checked, copied, measured. Knows nothing of batches or topics.
 import { LogError, type RecordHeader, type RecordToEncode } from '../protocol/index.ts';
 import type { ByteArena } from './byte-arena.ts';
-import { nearest, show } from './config.ts';
+import { must, mustBeObject } from './checks.ts';
+import { isCount, show, unknownKey } from './config.ts';
 import { checkTopicName } from './names.ts';
 import type { ProducerRecord, RecordMetadata } from './producer-config.ts';
 
@@ -43,7 +44,7 @@ function toBytes(what: string, value: unknown, arena: ByteArena): Uint8Array | n
 }
 
 function copyHeaders(headers: unknown, arena: ByteArena): RecordHeader[] {
-  if (!Array.isArray(headers)) throw wrong(`headers must be an array of { key, value }, got ${show(headers)}`);
+  must(Array.isArray(headers), 'send', 'headers', 'an array of { key, value }', headers);
   return headers.map((header: unknown, i) => {
     const key: unknown = Reflect.get(Object(header), 'key');
     const value: unknown = Reflect.get(Object(header), 'value');
@@ -57,23 +58,17 @@ function copyHeaders(headers: unknown, arena: ByteArena): RecordHeader[] {
 
 /** Checks and copies a record. Throws INVALID_REQUEST or INVALID_TOPIC_EXCEPTION naming what is wrong and what is allowed. */
 export function readRecord(given: ProducerRecord, arena: ByteArena, now: number): CheckedRecord {
-  if (typeof given !== 'object' || given === null) {
-    throw wrong(`a record must be an object with topic and value, got ${show(given)}`);
-  }
+  mustBeObject('send', 'a record', given, 'an object with topic and value');
   for (const key in given) {
     if (KNOWN_KEYS.includes(key)) continue;
-    const near = nearest(key, KNOWN_KEYS);
-    const hint = near === undefined ? `known keys: ${KNOWN_KEYS.join(', ')}` : `did you mean "${near}"?`;
-    throw wrong(`unknown key ${JSON.stringify(key)} (${hint})`);
+    throw wrong(unknownKey(key, KNOWN_KEYS));
   }
   const { topic, partition, timestamp } = given;
   checkTopicName(topic);
-  if (partition !== undefined && !(Number.isInteger(partition) && partition >= 0 && partition <= MAX_PARTITION)) {
-    throw wrong(`partition must be an integer of at least 0, got ${show(partition)}`);
-  }
-  if (timestamp !== undefined && !(Number.isSafeInteger(timestamp) && timestamp >= 0)) {
-    throw wrong(`timestamp must be an integer of at least 0 (ms since the epoch), got ${show(timestamp)}`);
-  }
+  const isPartition = partition === undefined || isCount(partition, 0, MAX_PARTITION);
+  must(isPartition, 'send', 'partition', 'an integer of at least 0', partition);
+  const isTime = timestamp === undefined || isCount(timestamp, 0);
+  must(isTime, 'send', 'timestamp', 'an integer of at least 0 (ms since the epoch)', timestamp);
   const key = toBytes('key', given.key ?? null, arena);
   const value = toBytes('value', given.value, arena);
   const headers = given.headers === undefined ? NO_HEADERS : copyHeaders(given.headers, arena);

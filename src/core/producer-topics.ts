@@ -1,5 +1,6 @@
 // Finds a record's partition: asks for topics, holds back records until the answer comes, spreads what has no key. Knows nothing of batches or connections.
 import { LogError, partitionForKey, type TopicInfo } from '../protocol/index.ts';
+import { earliestOf } from './accumulator.ts';
 import { type Backoff, backoffMs } from './backoff.ts';
 import type { PartitionSender } from './producer-partition.ts';
 import type { Entry } from './producer-record.ts';
@@ -48,19 +49,23 @@ export class ProducerTopics {
   *senders(): Iterable<PartitionSender> {
     for (const topic of this.#topics.values()) yield* topic.senders.values();
   }
-  /** Fails what still waits for its topic and is past its deadline. */
+  /** Fails what is past its deadline. */
   expire(now: number): void {
     for (const topic of this.#topics.values()) {
       for (const entry of topic.waiting.filter(({ deadline }) => deadline <= now)) {
         this.withdraw(entry);
         entry.reject(unknown(topic.name, 'TIMED_OUT'));
       }
+      for (const sender of topic.senders.values()) sender.expire(now);
     }
   }
-  /** The earliest deadline of what waits for its topic. */
-  get deadline(): number | undefined {
-    const deadlines = [...this.#topics.values()].flatMap(({ waiting }) => waiting.map((entry) => entry.deadline));
-    return deadlines.length === 0 ? undefined : Math.min(...deadlines);
+  /** The earliest deadline of all that is not settled; infinite where there is nothing. */
+  get deadline(): number {
+    let earliest = Number.POSITIVE_INFINITY;
+    for (const { waiting, senders } of this.#topics.values()) {
+      earliest = earliestOf(senders.values(), earliestOf(waiting, earliest));
+    }
+    return earliest;
   }
   /** Takes an entry back that has not been sent. */
   withdraw(entry: Entry): void {
@@ -138,10 +143,11 @@ export class ProducerTopics {
   }
 
   #sender(topic: Topic, info: TopicInfo, partition: number): PartitionSender {
-    const known = topic.senders.get(partition);
-    if (known !== undefined) return known;
-    const sender = this.#makeSender(topic.name, partition, info.topicId);
-    topic.senders.set(partition, sender);
+    let sender = topic.senders.get(partition);
+    if (sender === undefined) {
+      sender = this.#makeSender(topic.name, partition, info.topicId);
+      topic.senders.set(partition, sender);
+    }
     return sender;
   }
 

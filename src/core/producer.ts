@@ -1,6 +1,7 @@
 // The producer the application sees: takes records, bounds what is buffered, and tells each its outcome. Leaves batches to PartitionSender and partitions to ProducerTopics.
 import { type Observable, Subscription } from 'rxjs';
 import { LogError } from '../protocol/index.ts';
+import { earliestOf } from './accumulator.ts';
 import { ByteArena } from './byte-arena.ts';
 import { parseConfig } from './config.ts';
 import {
@@ -123,12 +124,11 @@ export class Producer implements AsyncDisposable {
       isFlushing: () => this.#flushes > 0,
       identity: (fresh) => this.#identity(fresh),
       produce: (topicId, partition, batch, timeoutMs) => session.produce(topicId, partition, batch, { timeoutMs }),
-      refreshTopicId: () => Promise.reject(new LogError('ILLEGAL_STATE', 'no topic')),
+      refreshTopicId: (topic, partition) => this.#topics.refreshId(topic, partition),
     };
-    this.#topics = new ProducerTopics(session, (topic, partition, topicId) => {
-      const refreshTopicId = () => this.#topics.refreshId(topic, partition);
-      return new PartitionSender(topic, partition, topicId, { ...this.#port, refreshTopicId }, this.#config);
-    });
+    const makeSender = (topic: string, partition: number, topicId: string) =>
+      new PartitionSender(topic, partition, topicId, this.#port, this.#config);
+    this.#topics = new ProducerTopics(session, makeSender);
     const onStatus = (status: ConnectionStatus) => {
       if (status.type === 'live') for (const sender of this.#topics.senders()) sender.onLive();
       if (status.type === 'closed') this.#end(status.error ?? closed());
@@ -268,13 +268,8 @@ export class Producer implements AsyncDisposable {
       );
     }
     this.#topics.expire(now);
-    const deadlines = [this.#topics.deadline, ...[...this.#waiting].map(({ deadline }) => deadline)];
-    for (const sender of this.#topics.senders()) {
-      sender.expire(now);
-      deadlines.push(sender.deadline);
-    }
-    const next = deadlines.reduce((a, b) => (b === undefined || (a !== undefined && a <= b) ? a : b), undefined);
-    if (next !== undefined) this.#expireAt(next);
+    const next = earliestOf(this.#waiting, this.#topics.deadline);
+    if (next < Number.POSITIVE_INFINITY) this.#expireAt(next);
   }
 
   /** One id serves all partitions, until one of them needs a fresh one for itself. */

@@ -12,7 +12,8 @@ export interface WaitOptions {
 }
 
 /** Throws INVALID_REQUEST for a wrong or unknown option (`more` are the call's own), and ABORTED if the signal has fired. */
-export function checkWaitOptions(call: string, options: WaitOptions = {}, more: readonly string[] = []): void {
+export function checkWaitOptions(call: string, options: WaitOptions | undefined, more: readonly string[] = []): void {
+  if (options === undefined) return;
   checkOptions(call, options, ['timeoutMs', 'signal', ...more]);
   const { timeoutMs, signal } = options;
   const isDelay = timeoutMs === undefined || isCount(timeoutMs, 0, MAX_DELAY_MS);
