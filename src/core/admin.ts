@@ -1,13 +1,15 @@
 // Topics and groups from the outside: creating, deleting, listing, describing. Knows nothing of records.
 import type { Observable } from 'rxjs';
 import {
+  type ErrorCode,
   type GroupDescription,
   type GroupSummary,
   LogError,
   type TopicDescription,
-  type TopicInfo,
 } from '../protocol/index.ts';
-import { type ClientConfig, clientConfigSchema, nearest, parseConfig, show } from './config.ts';
+import { checkKeys, must, mustBeObject } from './checks.ts';
+import { type ClientConfig, clientConfigSchema, isCount, isObject, parseConfig } from './config.ts';
+import { described } from './consumer-queries.ts';
 import { checkGroupId, checkTopicName } from './names.ts';
 import type { ConnectionStatus, RequestOptions, Session } from './session.ts';
 import { sessionFor } from './session-for.ts';
@@ -58,7 +60,7 @@ export class Admin implements AsyncDisposable {
       },
       wait,
     );
-    return describeTopic(created.topic);
+    return described(created.topic);
   }
 
   /** Deletes its records and its groups' commits. Rejects with UNKNOWN_TOPIC_OR_PARTITION. */
@@ -85,7 +87,7 @@ export class Admin implements AsyncDisposable {
   async listTopics(options?: WaitOptions): Promise<TopicDescription[]> {
     const wait = this.#begin('listTopics', options);
     const topics = await this.#session.topics.describe(undefined, wait);
-    return topics.map(describeTopic).sort((a, b) => (a.name < b.name ? -1 : 1));
+    return topics.map(described).sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   async listGroups(options?: WaitOptions): Promise<GroupSummary[]> {
@@ -117,42 +119,22 @@ export class Admin implements AsyncDisposable {
 }
 
 function checkNewTopic(topic: unknown): NewTopic {
-  const wrong = (message: string) => new LogError('INVALID_REQUEST', `createTopic: ${message}`);
-  if (typeof topic !== 'object' || topic === null) {
-    throw wrong(`the topic must be an object such as { name: 'clicks', partitions: 3 }, got ${show(topic)}`);
-  }
-  for (const key of Object.keys(topic)) {
-    if (NEW_TOPIC_KEYS.includes(key)) continue;
-    const near = nearest(key, NEW_TOPIC_KEYS);
-    const hint = near === undefined ? `known keys: ${NEW_TOPIC_KEYS.join(', ')}` : `did you mean "${near}"?`;
-    throw wrong(`unknown key ${JSON.stringify(key)} (${hint})`);
-  }
+  const call = 'createTopic';
+  mustBeObject(call, 'the topic', topic, "an object such as { name: 'clicks', partitions: 3 }");
+  checkKeys(call, topic, NEW_TOPIC_KEYS);
   const { name, partitions, replicationFactor, config } = topic as Record<keyof NewTopic, unknown>;
   checkTopicName(name);
-  if (partitions !== undefined && !isCount(partitions)) {
-    throw new LogError(
-      'INVALID_PARTITIONS',
-      `createTopic: partitions must be an integer of at least 1, got ${show(partitions)}`,
-    );
-  }
-  if (replicationFactor !== undefined && !isCount(replicationFactor)) {
-    const message = `createTopic: replicationFactor must be an integer of at least 1, got ${show(replicationFactor)}`;
-    throw new LogError('INVALID_REPLICATION_FACTOR', message);
-  }
+  checkMaybeCount('partitions', partitions, 'INVALID_PARTITIONS');
+  checkMaybeCount('replicationFactor', replicationFactor, 'INVALID_REPLICATION_FACTOR');
   if (config === undefined) return { name, partitions, replicationFactor };
-  if (
-    typeof config !== 'object' ||
-    config === null ||
-    Object.values(config).some((value) => typeof value !== 'string')
-  ) {
-    throw wrong(`config must be an object of strings such as { 'retention.ms': '86400000' }, got ${show(config)}`);
-  }
+  mustBeStrings(config);
   return { name, partitions, replicationFactor, config: { ...config } };
 }
-const isCount = (value: unknown): value is number =>
-  typeof value === 'number' && Number.isInteger(value) && value >= 1 && value < 2 ** 31;
-
-/** The topic as applications see it. */
-function describeTopic({ name, topicId, internal, partitions }: TopicInfo): TopicDescription {
-  return { name, topicId, internal, partitions: partitions.map((partition) => ({ topic: name, ...partition })) };
+function checkMaybeCount(what: string, value: unknown, code: ErrorCode): asserts value is number | undefined {
+  const ok = value === undefined || isCount(value, 1, 2 ** 31 - 1);
+  must(ok, 'createTopic', what, 'an integer of at least 1', value, code);
+}
+function mustBeStrings(config: unknown): asserts config is Record<string, string> {
+  const ok = isObject(config) && Object.values(config).every((value) => typeof value === 'string');
+  must(ok, 'createTopic', 'config', "an object of strings such as { 'retention.ms': '86400000' }", config);
 }
