@@ -1,6 +1,7 @@
 // The consumer's side of its group: joins, follows assignments, gives up what it must, comes back after it was fenced. Knows nothing of records or readers.
 import { LogError, type ServerFrameOf, type TopicPartition } from '../protocol/index.ts';
 import type { ParsedConsumerConfig } from './consumer-config.ts';
+import { pause } from './consumer-wait.ts';
 import type { FetchChannel, Session } from './session.ts';
 import { errorOf } from './session-requests.ts';
 
@@ -52,6 +53,8 @@ export function reconcile(
   }
   return { revoked, added: [...wanted.values()] };
 }
+
+const RETRY_MS = 100;
 
 /** 'down': a member whose connection is gone; nothing may be said in its name before it has joined again. */
 type Phase = 'out' | 'joining' | 'in' | 'down';
@@ -166,10 +169,12 @@ export class GroupMember {
   }
 
   async #rejoin(): Promise<void> {
+    const { signal } = this.#abort;
     try {
       // Without an id the old member, and all it had, is gone.
       if (this.#memberId === undefined) await this.#host.lose(this.#host.owned());
-      await this.#join();
+      // Losing may have waited long, and the consumer have left meanwhile.
+      if (!signal.aborted) await this.#join();
     } catch (error) {
       const { code } = LogError.from(error);
       if (code !== 'ABORTED' && code !== 'CLOSED') this.#host.fail(LogError.from(error));
@@ -210,7 +215,10 @@ export class GroupMember {
         if (error.code === 'UNKNOWN_MEMBER_ID' || error.code === 'FENCED_MEMBER_EPOCH') {
           this.#memberId = undefined;
           await this.#host.lose(this.#host.owned());
-        } else if (!error.retriable) {
+          if (signal.aborted) throw error;
+        } else if (error.retriable) {
+          await pause(session.clock, RETRY_MS);
+        } else {
           this.#phase = 'out';
           throw error;
         }

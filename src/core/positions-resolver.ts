@@ -52,12 +52,19 @@ export class PositionResolver<K, V> {
 
   #run(): void {
     const lookups: Lookup<K, V>[] = [];
+    const { autoOffsetReset } = this.#host.config;
+    let failed = false;
     for (const partition of this.#host.partitions()) {
       const { at } = partition;
       if (at.topicId === undefined || at.start === undefined || !at.needsLookup) continue;
+      if (at.start.type === 'reset' && autoOffsetReset === 'none') {
+        at.reset(autoOffsetReset);
+        failed = true;
+        continue;
+      }
       lookups.push({ partition, at, topicId: at.topicId, start: at.start, decision: at.beginLookup() });
     }
-    if (lookups.length === 0) return;
+    if (failed) this.#host.changed();
     const committed = lookups.filter(({ start }) => start.type === 'committed');
     void this.#settle(committed, () => this.#lookUpCommitted(committed));
     const ends = lookups.filter(({ start }) => start.type !== 'committed');

@@ -1,8 +1,9 @@
 // The conformance cases of the consumer, as data: every way to reach a gateway runs them all. Knows nothing of gateways or test runners.
 import type { ConsumerCase } from './consumer-case-kit.ts';
 import { pollingCases } from './consumer-cases-polling.ts';
+import { readerCases } from './consumer-cases-readers.ts';
 import { subscribingCases } from './consumer-cases-subscribing.ts';
 
 export type { ConsumerCase, ConsumerHarness } from './consumer-case-kit.ts';
 
-export const consumerCases: readonly ConsumerCase[] = [...subscribingCases, ...pollingCases];
+export const consumerCases: readonly ConsumerCase[] = [...subscribingCases, ...pollingCases, ...readerCases];
