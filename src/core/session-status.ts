@@ -1,14 +1,13 @@
 // The latest status of a session, and waiting for it to be live. Knows nothing of how it comes about.
-import type { Observable } from 'rxjs';
+import { type Observable, Subscription } from 'rxjs';
 import { LogError } from '../protocol/index.ts';
 import type { Clock } from './clock.ts';
 import type { ConnectionStatus, RequestOptions } from './session.ts';
-import { aborted } from './session-requests.ts';
 import { State } from './state.ts';
+import { waitFor } from './wait-options.ts';
 
 export class StatusCell {
   readonly #told: State<ConnectionStatus>;
-  readonly #watchers = new Set<() => void>();
   readonly status$: Observable<ConnectionStatus>;
   #current: ConnectionStatus;
 
@@ -28,40 +27,25 @@ export class StatusCell {
   }
 
   publish(): void {
-    for (const look of [...this.#watchers]) look();
     this.#told.next(this.#current);
     if (this.#current.type === 'closed') this.#told.complete();
   }
 
   /** Rejects with the terminal error, CLOSED, TIMED_OUT or ABORTED. */
-  whenLive(clock: Clock, timeoutMs: number, { signal }: RequestOptions): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const stops: (() => void)[] = [];
-      const settle = (how: () => void): void => {
-        for (const stop of stops) stop();
-        how();
+  async whenLive(clock: Clock, timeoutMs: number, { signal }: RequestOptions): Promise<void> {
+    const subscription = new Subscription();
+    const live = new Promise<void>((resolve, reject) => {
+      const look = (status: ConnectionStatus): void => {
+        if (status.type === 'live') resolve();
+        if (status.type === 'closed') reject(status.error ?? closedError());
       };
-      const look = (): boolean => {
-        const status = this.#current;
-        if (status.type === 'live') settle(resolve);
-        else if (status.type === 'closed') settle(() => reject(status.error ?? closedError()));
-        else return false;
-        return true;
-      };
-      if (signal?.aborted) {
-        reject(aborted(signal));
-        return;
-      }
-      if (look()) return;
-      this.#watchers.add(look);
-      stops.push(() => this.#watchers.delete(look));
-      stops.push(clock.after(timeoutMs, () => settle(() => reject(this.#timedOut(timeoutMs)))));
-      if (signal !== undefined) {
-        const onAbort = () => settle(() => reject(aborted(signal)));
-        signal.addEventListener('abort', onAbort, { once: true });
-        stops.push(() => signal.removeEventListener('abort', onAbort));
-      }
+      subscription.add(this.status$.subscribe(look));
     });
+    try {
+      await waitFor('connect', live, clock, { timeoutMs, signal }, () => this.#timedOut(timeoutMs));
+    } finally {
+      subscription.unsubscribe();
+    }
   }
 
   #timedOut(timeoutMs: number): LogError {

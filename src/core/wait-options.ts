@@ -27,18 +27,20 @@ export function checkSignal(call: string, signal: unknown): void {
 }
 
 /** `work`, unless `timeoutMs` passes (TIMED_OUT) or the signal fires (ABORTED) before; the work itself goes on. */
-export function waitFor<T>(call: string, work: Promise<T>, clock: Clock, options: WaitOptions = {}): Promise<T> {
-  const { timeoutMs, signal } = options;
+export function waitFor<T>(
+  call: string,
+  work: Promise<T>,
+  clock: Clock,
+  { timeoutMs, signal }: WaitOptions = {},
+  timedOut = () => new LogError('TIMED_OUT', `${call}: not done within ${timeoutMs} ms`),
+): Promise<T> {
   return new Promise((resolve, reject) => {
     const stops: (() => void)[] = [];
     const settle = (how: () => void) => {
       for (const stop of stops) stop();
       how();
     };
-    if (timeoutMs !== undefined) {
-      const message = `${call}: not done within ${timeoutMs} ms`;
-      stops.push(clock.after(timeoutMs, () => settle(() => reject(new LogError('TIMED_OUT', message)))));
-    }
+    if (timeoutMs !== undefined) stops.push(clock.after(timeoutMs, () => settle(() => reject(timedOut()))));
     if (signal !== undefined) {
       const onAbort = () => settle(() => reject(new LogError('ABORTED', `${call}: aborted`, { cause: signal.reason })));
       // It may have fired between the check of the options and now.
