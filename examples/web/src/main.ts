@@ -39,7 +39,14 @@ const seek = createSeekDialog(controller);
 const newTopic = createTopicDialog(store, controller);
 const events = createEvents(store);
 const inspector = createInspector({
-  onClose: () => records.table.element.focus({ preventScroll: true }),
+  // It lies over the details: what cannot be seen must not take the focus either.
+  onOpen: () => {
+    side.element.inert = true;
+  },
+  onClose: () => {
+    side.element.inert = false;
+    records.table.element.focus({ preventScroll: true });
+  },
   onMove: (by) => records.table.move(by),
 });
 const records = createRecords(store, controller, {

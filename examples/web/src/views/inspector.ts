@@ -21,7 +21,7 @@ export interface Inspector {
 
 type Format = 'json' | 'text' | 'hex';
 
-export function createInspector(handlers: { onClose(): void; onMove(by: number): void }): Inspector {
+export function createInspector(handlers: { onOpen(): void; onClose(): void; onMove(by: number): void }): Inspector {
   const title = h('h2', { id: 'inspector-title', tabindex: -1 });
   const body = h('div', { class: 'inspector-body' });
   const button = (name: 'previous' | 'next' | 'close', label: string, run: () => void): HTMLElement =>
@@ -70,6 +70,7 @@ export function createInspector(handlers: { onClose(): void; onMove(by: number):
       body.append(copyRecord(record));
       body.scrollTop = 0;
       element.hidden = false;
+      handlers.onOpen();
       if (focus) title.focus();
     },
   };
