@@ -1,9 +1,9 @@
 // Commits offsets, one commit at a time: the automatic ones of what is processed, and the application's own. Knows nothing of buffers or readers.
 import { LogError, type TopicPartitionOffset } from '../protocol/index.ts';
-import { show } from './config.ts';
 import type { ParsedConsumerConfig } from './consumer-config.ts';
 import type { ConsumerEvent } from './consumer-events.ts';
-import { checkTopicName } from './names.ts';
+import { pause } from './consumer-wait.ts';
+import { partitionKey } from './partitions.ts';
 import type { Session } from './session.ts';
 import { aborted, errorOf } from './session-requests.ts';
 import { type WaitOptions, waitFor } from './wait-options.ts';
@@ -61,14 +61,14 @@ export class Committer {
   }
   /** The partition is another's now, or its position means nothing any more. */
   forget(topic: string, partition: number): void {
-    this.#last.delete(`${topic}:${partition}`);
+    this.#last.delete(partitionKey(topic, partition));
   }
 
   /** Commits those of `offsets` (default: what is processed when its turn comes) that have not been committed. */
   commitProcessed(options: WaitOptions, offsets?: readonly TopicPartitionOffset[]): Promise<void> {
     return this.#inTurn(options, async (rest) => {
       const changed = (offsets ?? this.#host.processed()).filter(
-        (at) => this.#last.get(`${at.topic}:${at.partition}`) !== at.offset,
+        (at) => this.#last.get(partitionKey(at.topic, at.partition)) !== at.offset,
       );
       if (changed.length > 0) await this.#commit(changed, rest);
     });
@@ -98,7 +98,7 @@ export class Committer {
     this.#busy = true;
     try {
       await this.#send(offsets, options);
-      for (const { topic, partition, offset } of offsets) this.#last.set(`${topic}:${partition}`, offset);
+      for (const { topic, partition, offset } of offsets) this.#last.set(partitionKey(topic, partition), offset);
       this.commits++;
       this.#host.emit({ type: 'commit', offsets });
     } catch (cause) {
@@ -119,7 +119,7 @@ export class Committer {
       if (signal?.aborted) throw aborted(signal);
       if (last !== undefined && left() === 0) throw last;
       try {
-        await this.#before(this.#host.whenIn(), left(), signal);
+        await waitFor('commit', this.#host.whenIn(), session.clock, { timeoutMs: left(), signal });
         pending = await this.#ask(pending, { timeoutMs: left(), signal }, (error) => {
           last = error;
         });
@@ -128,8 +128,8 @@ export class Committer {
         if (!error.retriable || error.code === 'TIMED_OUT') throw error;
         last = error;
       }
-      if (pending.length > 0)
-        await this.#before(new Promise(() => undefined), Math.min(RETRY_MS, left()), signal, true);
+      const retry = () => pause(session.clock, Math.min(RETRY_MS, left()));
+      if (pending.length > 0) await waitFor('commit', retry(), session.clock, { signal });
     }
   }
   /** Asks once. Returns what must be asked again. */
@@ -145,8 +145,8 @@ export class Committer {
         topicId: await this.#host.topicId(topic, options),
         partition,
         offset,
-        ...(leaderEpoch === undefined ? {} : { leaderEpoch }),
-        ...(metadata === undefined ? {} : { metadata }),
+        leaderEpoch,
+        metadata,
       })),
     );
     // Not repeated by the session: after a reconnect the member may have another epoch.
@@ -170,24 +170,6 @@ export class Committer {
       error.code === 'STALE_MEMBER_EPOCH' && offsets.some(({ topic, partition }) => !this.#host.owns(topic, partition));
     return stale || LOST.has(error.code) ? lost(error) : error;
   }
-  /** `work`, but no longer than `ms`; then TIMED_OUT, unless the time is what is waited for. */
-  #before(work: Promise<void>, ms: number, signal: AbortSignal | undefined, quiet = false): Promise<void> {
-    const { clock } = this.#host.session;
-    return new Promise((resolve, reject) => {
-      const end = (how: () => void) => () => {
-        cancel();
-        signal?.removeEventListener('abort', onAbort);
-        how();
-      };
-      const cancel = clock.after(
-        ms,
-        end(() => (quiet ? resolve() : reject(new LogError('TIMED_OUT', `commit: not done in time`)))),
-      );
-      const onAbort = end(() => reject(signal === undefined ? undefined : aborted(signal)));
-      signal?.addEventListener('abort', onAbort, { once: true });
-      work.then(end(resolve), (error: unknown) => end(() => reject(error))());
-    });
-  }
 }
 
 function lost(error: LogError): LogError {
@@ -195,44 +177,4 @@ function lost(error: LogError): LogError {
   const { topic, partition, offset } = error;
   const message = `the member no longer owns what it commits (${error.code}): ${error.message}`;
   return new LogError('COMMIT_FAILED', message, { topic, partition, offset, cause: error });
-}
-
-/** Copies what a caller gave as offsets to commit. Throws INVALID_REQUEST naming what is wrong. */
-export function copyOffsets(offsets: Iterable<TopicPartitionOffset>): TopicPartitionOffset[] {
-  const byPartition = new Map<string, TopicPartitionOffset>();
-  if (typeof offsets !== 'object' || offsets === null || !(Symbol.iterator in offsets)) {
-    throw new LogError('INVALID_REQUEST', `commit: offsets must be iterable, got ${show(offsets)}`);
-  }
-  for (const given of offsets) {
-    if (typeof given !== 'object' || given === null) {
-      throw new LogError(
-        'INVALID_REQUEST',
-        `commit: an offset must be { topic, partition, offset }, got ${show(given)}`,
-      );
-    }
-    const { topic, partition, offset, metadata, leaderEpoch } = given;
-    checkTopicName(topic);
-    const where = `commit: ${topic}-${String(partition)}`;
-    if (!Number.isInteger(partition) || partition < 0 || partition >= 2 ** 31) {
-      throw new LogError('INVALID_REQUEST', `${where}: a partition must be an integer from 0, got ${show(partition)}`);
-    }
-    if (!Number.isSafeInteger(offset) || offset < 0) {
-      throw new LogError(
-        'INVALID_REQUEST',
-        `${where}: an offset must be an integer from 0 to 2^53 − 1, got ${show(offset)}`,
-        {
-          topic,
-          partition,
-        },
-      );
-    }
-    if (metadata !== undefined && typeof metadata !== 'string') {
-      throw new LogError('INVALID_REQUEST', `${where}: metadata must be a string, got ${show(metadata)}`);
-    }
-    if (leaderEpoch !== undefined && !Number.isSafeInteger(leaderEpoch)) {
-      throw new LogError('INVALID_REQUEST', `${where}: leaderEpoch must be an integer, got ${show(leaderEpoch)}`);
-    }
-    byPartition.set(`${topic}:${partition}`, { topic, partition, offset, metadata, leaderEpoch });
-  }
-  return [...byPartition.values()];
 }

@@ -10,10 +10,10 @@ import {
   type TopicPartitionOffset,
 } from '../protocol/index.ts';
 import { checkOptions, mustBeObject } from './checks.ts';
-import { copyOffsets } from './committer.ts';
 import {
   checkCount,
   checkOffset,
+  checkOffsets,
   checkPartition,
   checkPartitions,
   checkTimestamp,
@@ -145,7 +145,9 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<C
     const engine = this.#begin('commit', options);
     const { committer } = engine.requireGroup('commit');
     const wanted =
-      offsets === undefined ? engine.offsetsOf(engine.fetcher.partitions.values(), 'position') : copyOffsets(offsets);
+      offsets === undefined
+        ? engine.offsetsOf(engine.fetcher.partitions.values(), 'position')
+        : checkOffsets('commit', offsets);
     return committer.commit(wanted, options);
   }
   /** What the group would resume from; null where it has nothing. */
