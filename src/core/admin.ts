@@ -54,9 +54,9 @@ export class Admin implements AsyncDisposable {
       {
         type: 'createTopic',
         name,
-        ...(partitions === undefined ? {} : { partitions }),
-        ...(replicationFactor === undefined ? {} : { replicationFactor }),
-        ...(config === undefined ? {} : { config: { ...config } }),
+        partitions,
+        replicationFactor,
+        config,
       },
       wait,
     );
@@ -126,15 +126,15 @@ function checkNewTopic(topic: unknown): NewTopic {
   checkTopicName(name);
   checkMaybeCount('partitions', partitions, 'INVALID_PARTITIONS');
   checkMaybeCount('replicationFactor', replicationFactor, 'INVALID_REPLICATION_FACTOR');
-  if (config === undefined) return { name, partitions, replicationFactor };
   mustBeStrings(config);
-  return { name, partitions, replicationFactor, config: { ...config } };
+  return { name, partitions, replicationFactor, config: config && { ...config } };
 }
 function checkMaybeCount(what: string, value: unknown, code: ErrorCode): asserts value is number | undefined {
   const ok = value === undefined || isCount(value, 1, 2 ** 31 - 1);
   must(ok, 'createTopic', what, 'an integer of at least 1', value, code);
 }
-function mustBeStrings(config: unknown): asserts config is Record<string, string> {
-  const ok = isObject(config) && Object.values(config).every((value) => typeof value === 'string');
+function mustBeStrings(config: unknown): asserts config is Record<string, string> | undefined {
+  const ok =
+    config === undefined || (isObject(config) && Object.values(config).every((value) => typeof value === 'string'));
   must(ok, 'createTopic', 'config', "an object of strings such as { 'retention.ms': '86400000' }", config);
 }

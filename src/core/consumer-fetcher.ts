@@ -241,7 +241,7 @@ export class Fetcher<K, V> {
     }
     const limit = this.credit.grant(this.#starving(), raised.length > 0);
     if (limit === undefined && raised.length === 0) return;
-    this.#channel?.send({ type: 'credit', ...(limit === undefined ? {} : { limit }), partitions: raised });
+    this.#channel?.send({ type: 'credit', limit, partitions: raised });
   }
   /** A partition that is wanted has nothing here, and nothing can come. */
   #starving(): boolean {

@@ -269,7 +269,7 @@ class GatewaySession implements Session {
             software: { name: 'distributedlog-js', version: VERSION },
             // The gateway decompresses what this runtime cannot.
             codecs: typeof DecompressionStream === 'undefined' ? [] : ['gzip'],
-            ...(token === undefined ? {} : { token }),
+            token,
           });
         },
         onFrame: (frame) => this.#onFrame(frame),

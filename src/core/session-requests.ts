@@ -96,7 +96,7 @@ export class RequestTable {
           const cause = entry.lastError;
           const why = cause === undefined ? '' : `; the last try failed: ${cause.message}`;
           const message = `${request.type}: ${where} within ${timeoutMs} ms${why}`;
-          this.#fail(entry, new LogError('TIMED_OUT', message, cause === undefined ? {} : { cause }));
+          this.#fail(entry, new LogError('TIMED_OUT', message, { cause }));
         }),
       );
       const { signal } = options;

@@ -7,7 +7,7 @@ import { errorOf } from './session-requests.ts';
 
 /** Asks the gateway; without names, for all topics. */
 export type AskMetadata = (
-  question: { topics?: string[]; autoCreate?: boolean; watch?: boolean },
+  question: { topics?: string[]; autoCreate?: boolean | undefined; watch?: boolean },
   options: RequestOptions | undefined,
 ) => Promise<ServerFrameOf<'metadata'>>;
 
@@ -81,8 +81,7 @@ export class SessionTopics implements TopicCache {
     }
     for (const name of names) checkTopicName(name);
     if (names.length === 0) return [];
-    const question = { topics: [...names], ...(options?.autoCreate ? { autoCreate: true } : {}) };
-    const { topics, errors = [] } = await this.#ask(question, options);
+    const { topics, errors = [] } = await this.#ask({ topics: [...names], autoCreate: options?.autoCreate }, options);
     const found = new Set(topics.map((topic) => topic.name));
     this.#update(
       topics,
