@@ -16,6 +16,7 @@ import {
   MAX_DELAY_MS,
   milliseconds,
   parseConfig,
+  quoted,
 } from './config.ts';
 import type { PoisonRecord } from './consumer-events.ts';
 import type { Deserializer } from './deserializers.ts';
@@ -66,8 +67,7 @@ export type OnPoisonRecord = 'throw' | 'skip' | ((poison: PoisonRecord) => void 
 
 /** One of `words`, or `{ [key]: milliseconds }`. */
 function wordOrDelay<const W extends string, K extends string>(words: readonly W[], key: K, min: number) {
-  const known = words.map((word) => `'${word}'`).join(', ');
-  const allowed = `${known} or { ${key}: milliseconds of at least ${min} }`;
+  const allowed = `${quoted(words).join(', ')} or { ${key}: milliseconds of at least ${min} }`;
   return instance<W | Readonly<Record<K, number>>>(allowed, (value) =>
     isObject(value)
       ? Object.keys(value).join() === key && isCount(Reflect.get(value, key), min, MAX_DELAY_MS)
