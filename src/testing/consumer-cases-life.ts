@@ -277,6 +277,39 @@ export const lifeCases: readonly ConsumerCase[] = [
       await rejects(one.poll(), 'CLOSED');
     },
   ),
+  consumerCase(
+    'groups-1',
+    'a member that is thrown out while the application is at work and leaves does not come back',
+    async (world) => {
+      await world.produce('t', numbered(2));
+      for (const how of ['close', 'unsubscribe'] as const) {
+        const consumer = world.consumer({
+          groupId: how,
+          maxPollIntervalMs: 30,
+          sessionTimeoutMs: 60,
+          autoCommit: false,
+        });
+        const events = eventsOf(consumer);
+        await consumer.subscribe('t');
+        await drain(consumer, 2);
+        await until('the member is out', async () =>
+          (await world.admin.listGroups()).every(({ members }) => members === 0),
+        );
+        await consumer[how]();
+        await pause(30);
+        equal(
+          (await world.admin.listGroups()).filter(({ members }) => members > 0),
+          [],
+          `groups with members after ${how}`,
+        );
+        equal(
+          events.filter(({ type }) => type === 'error'),
+          [],
+          'errors',
+        );
+      }
+    },
+  ),
   consumerCase('api-9', 'groupMetadata, describeGroup and listGroups tell of the member', async (world) => {
     await world.topic('t');
     const consumer = world.consumer({ groupId: 'g' });
@@ -295,16 +328,22 @@ export const lifeCases: readonly ConsumerCase[] = [
   }),
 
   ...disturbances.flatMap(([what, disturb]): ConsumerCase[] => [
-    consumerCase('promise-3', `poll: every offset exactly once while ${what}`, async (world) => {
-      await world.topic('t');
-      const consumer = world.consumer({ maxPollRecords: 3 });
-      const events = eventsOf(consumer);
-      await consumer.subscribe('t');
-      const producing = underFaults(world, 60, 12, () => disturb(world));
-      equal(offsetsOf(await drain(consumer, 60)), range(60), 'offsets');
-      await producing;
-      equal(gapsOf(events), [], 'gaps');
-    }),
+    ...[undefined, 'g'].map((groupId) =>
+      consumerCase(
+        'promise-3',
+        `poll ${groupId === undefined ? 'without' : 'in'} a group: every offset exactly once while ${what}`,
+        async (world) => {
+          await world.topic('t');
+          const consumer = world.consumer({ groupId, maxPollRecords: 3 });
+          const events = eventsOf(consumer);
+          await consumer.subscribe('t');
+          const producing = underFaults(world, 60, 12, () => disturb(world));
+          equal(offsetsOf(await drain(consumer, 60)), range(60), 'offsets');
+          await producing;
+          equal(gapsOf(events), [], 'gaps');
+        },
+      ),
+    ),
     consumerCase('promise-3', `for await: every offset exactly once while ${what}`, async (world) => {
       await world.topic('t');
       const consumer = world.consumer({ maxPollRecords: 3 });
