@@ -162,17 +162,17 @@ export function unknownKey(key: string, known: readonly string[], where = ''): s
 
 /** A value as it may stand in a message: short, on one line. */
 export function show(value: unknown): string {
-  if (typeof value === 'function') return 'a function';
+  if (isFunction(value)) return 'a function';
   if (typeof value === 'bigint') return `${value}n`;
-  if (typeof value === 'symbol' || typeof value === 'number' || value === undefined) return String(value);
-  const text = shortJson(value) ?? 'an object';
+  // JSON has no NaN and no Infinity.
+  const text = typeof value === 'number' ? String(value) : (shortJson(value) ?? String(value));
   return text.length > 80 ? `${text.slice(0, 77)}…` : text;
 }
 function shortJson(value: unknown): string | undefined {
   try {
     return JSON.stringify(value);
   } catch {
-    return undefined; // Cyclic, or a toJSON that throws.
+    return 'an object'; // Cyclic, or a toJSON that throws.
   }
 }
 

@@ -1,5 +1,5 @@
 // One dial and the socket that came of it, from the token to the close. Knows nothing of when to dial and what frames say.
-import { CLOSE_CODES, LogError, mayReconnect, PROTOCOL_NAME } from '../protocol/index.ts';
+import { CLOSE_CODES, type ErrorCode, LogError, mayReconnect, PROTOCOL_NAME } from '../protocol/index.ts';
 import type { Clock } from './clock.ts';
 import type { TokenSource } from './config.ts';
 import type { Connection, Transport } from './transport.ts';
@@ -18,6 +18,15 @@ export interface DialHandlers {
   /** Once. `final`: dialling again cannot mend it. */
   onLost(error: LogError, final: boolean): void;
 }
+
+/** What a final close means where the gateway has not said more. */
+const FINAL_CODES: ReadonlyMap<number, ErrorCode> = new Map([
+  [CLOSE_CODES.UNAUTHENTICATED.code, 'UNAUTHENTICATED'],
+  [CLOSE_CODES.UNSUPPORTED_VERSION.code, 'UNSUPPORTED_VERSION'],
+  [CLOSE_CODES.PROTOCOL_VIOLATION.code, 'INVALID_REQUEST'],
+  [CLOSE_CODES.FENCED.code, 'FENCED_MEMBER_EPOCH'],
+  [CLOSE_CODES.NORMAL.code, 'CLOSED'],
+]);
 
 export class Dial {
   readonly #options: DialOptions;
@@ -125,19 +134,6 @@ export class Dial {
     const message = `${this.#options.url}: ${what} (${code}${why && `: ${why}`})`;
     const cause = this.stated;
     if (mayReconnect(code)) return new LogError('NETWORK_EXCEPTION', message, { cause });
-    switch (code) {
-      case CLOSE_CODES.UNAUTHENTICATED.code:
-        return cause ?? new LogError('UNAUTHENTICATED', message);
-      case CLOSE_CODES.UNSUPPORTED_VERSION.code:
-        return cause ?? new LogError('UNSUPPORTED_VERSION', message);
-      case CLOSE_CODES.PROTOCOL_VIOLATION.code:
-        return cause ?? new LogError('INVALID_REQUEST', message);
-      case CLOSE_CODES.FENCED.code:
-        return cause ?? new LogError('FENCED_MEMBER_EPOCH', message);
-      case CLOSE_CODES.NORMAL.code:
-        return cause ?? new LogError('CLOSED', message);
-      default:
-        return cause ?? new LogError('POLICY_VIOLATION', message);
-    }
+    return cause ?? new LogError(FINAL_CODES.get(code) ?? 'POLICY_VIOLATION', message);
   }
 }

@@ -1,10 +1,14 @@
 // From a client's configuration to its session: its own, or the one it shares. Knows nothing of what the session is used for.
+import * as z from 'zod/mini';
 import { LogError } from '../protocol/index.ts';
 import { parseBootstrapServers } from './bootstrap.ts';
-import { type ClientConfig, clientConfigSchema, clientConfigShape, parseConfig } from './config.ts';
+import { type ClientConfig, clientConfigShape, parseConfig } from './config.ts';
 import { RELEASED, SESSION, type Session, type WithSession } from './session.ts';
 import { createSession } from './session-impl.ts';
 import { systemClock, systemRandom } from './system-clock.ts';
+
+/** Whatever else the configuration is for, others check. */
+const ownSchema = z.object(clientConfigShape);
 
 /**
  * The session to use, counted as in use until `release`, which closes it 1000 when nobody else uses it.
@@ -26,8 +30,7 @@ export function sessionFor(config: ClientConfig & WithSession): {
 }
 
 function open(config: ClientConfig): Session {
-  const own = Object.fromEntries(Object.entries(config).filter(([key]) => Object.hasOwn(clientConfigShape, key)));
-  const parsed = parseConfig('client', clientConfigSchema, own);
+  const parsed = parseConfig('client', ownSchema, config);
   const { transport, reconnectBackoffMs } = parsed;
   if (transport === undefined) {
     throw new LogError('INVALID_CONFIG', 'client: transport is missing; distributedlog/core has none of its own');

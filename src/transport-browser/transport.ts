@@ -51,26 +51,24 @@ function attach(socket: WebSocket, handlers: ConnectionHandlers): Connection {
 
 function listenToLifecycle(listener: (signal: LifecycleSignal) => void): () => void {
   const stops: (() => void)[] = [];
-  const on = (target: EventTarget, type: string, signal: (event: Event) => LifecycleSignal | undefined): void => {
-    const heard = (event: Event) => {
-      const said = signal(event);
-      if (said !== undefined) listener(said);
-    };
-    target.addEventListener(type, heard);
-    stops.push(() => target.removeEventListener(type, heard));
+  const heard = (event: Event): void => {
+    if (event.type === 'visibilitychange') listener(document.visibilityState);
+    // A page that loads is shown too: only one that comes back has something to mend.
+    else if (event.type !== 'pageshow' || ('persisted' in event && event.persisted === true)) {
+      listener(event.type as LifecycleSignal);
+    }
+  };
+  const listen = (target: EventTarget, ...types: ('visibilitychange' | LifecycleSignal)[]): void => {
+    for (const type of types) {
+      target.addEventListener(type, heard);
+      stops.push(() => target.removeEventListener(type, heard));
+    }
   };
   // Workers have the first two; only pages have the others; Node has none.
-  if (typeof addEventListener === 'function') {
-    on(globalThis, 'online', () => 'online');
-    on(globalThis, 'offline', () => 'offline');
-  }
+  if (typeof addEventListener === 'function') listen(globalThis, 'online', 'offline');
   if (typeof document !== 'undefined' && typeof window !== 'undefined') {
-    on(document, 'visibilitychange', () => (document.visibilityState === 'hidden' ? 'hidden' : 'visible'));
-    on(document, 'freeze', () => 'freeze');
-    on(document, 'resume', () => 'resume');
-    on(window, 'pagehide', () => 'pagehide');
-    // A page that loads is shown too: only one that comes back has something to mend.
-    on(window, 'pageshow', (event) => ('persisted' in event && event.persisted === true ? 'pageshow' : undefined));
+    listen(document, 'visibilitychange', 'freeze', 'resume');
+    listen(window, 'pagehide', 'pageshow');
   }
   return () => {
     for (const stop of stops) stop();
