@@ -141,7 +141,8 @@ export class GroupMember {
   }
   /** Leaves for good; `tell`: the gateway too. Never rejects; resolves with what went wrong. */
   async leave(tell: boolean): Promise<LogError | undefined> {
-    const wasMember = this.#memberId !== undefined;
+    // A join under way may have reached the gateway.
+    const wasMember = this.#phase !== 'out';
     this.#out();
     if (!wasMember || !tell || this.#host.session.status.type !== 'live') return undefined;
     try {

@@ -205,6 +205,7 @@ export class Subscription<K, V> {
   async #join(member: GroupMember, signal: AbortSignal): Promise<void> {
     const { session, fetcher } = this.#host;
     await this.#discover(signal);
+    if (signal.aborted) return;
     const names = this.topics;
     this.#groupTopics = names.join('\n');
     await member.subscribe(names);
@@ -363,10 +364,13 @@ export class Subscription<K, V> {
   }
   async assigned(partitions: readonly AssignedPartition[]): Promise<void> {
     const { fetcher } = this.#host;
+    // It came while unsubscribe() was on its way.
+    if (this.#mode.type !== 'topics') return;
+    const { topics } = this.#mode;
     const added = partitions.map(({ topic, topicId, partition }) => {
       const fresh = this.#known !== undefined && !this.#known.has(`${topicId}:${partition}`);
       const one = fetcher.add(topic, partition, { type: 'committed', fresh });
-      one.unwanted = this.#mode.type === 'topics' && !wants(this.#mode.topics, topic);
+      one.unwanted = !wants(topics, topic);
       fetcher.setTopicId(one, topicId);
       return one;
     });

@@ -11,6 +11,12 @@ export interface MembersOptions {
   /** A member wants to be asked for a sign of life at least this often. */
   readonly heartbeatEvery: (intervalMs: number) => void;
 }
+interface Joining {
+  /** The newest assignment meanwhile. */
+  pushed?: Assignment;
+  /** Has left before it was in. */
+  left: boolean;
+}
 interface Held {
   readonly membership: Membership;
   readonly maxPollIntervalMs: number;
@@ -19,8 +25,8 @@ interface Held {
 export class Members {
   readonly #options: MembersOptions;
   readonly #held = new Map<number, Held>();
-  /** Consumers whose join is under way, with the newest assignment pushed meanwhile. */
-  readonly #joining = new Map<number, { pushed?: Assignment }>();
+  /** Consumers whose join is under way. */
+  readonly #joining = new Map<number, Joining>();
   #closed = false;
 
   constructor(options: MembersOptions) {
@@ -38,7 +44,7 @@ export class Members {
   /** Joins, or states another subscription of the member this consumer has. */
   async join(frame: ClientFrameOf<'join'>): Promise<ServerFrameOf<'join'>> {
     const { consumer, groupId, memberId, topics } = frame;
-    if (this.#joining.has(consumer)) {
+    if (this.#joining.get(consumer)?.left === false) {
       throw new LogError('INVALID_REQUEST', `Consumer ${consumer} is already joining a group.`);
     }
     const held = this.#held.get(consumer);
@@ -51,13 +57,13 @@ export class Members {
       this.#held.delete(consumer);
       await membership.leave();
     }
-    const underWay: { pushed?: Assignment } = {};
+    const underWay: Joining = { left: false };
     this.#joining.set(consumer, underWay);
     try {
       const membership = await this.#enter(frame, underWay);
-      if (this.#closed) {
+      if (this.#closed || underWay.left) {
         await membership.leave();
-        throw new LogError('UNKNOWN_MEMBER_ID', 'The connection ended while the member joined.');
+        throw new LogError('UNKNOWN_MEMBER_ID', 'The member left while it joined.');
       }
       this.#held.set(consumer, { membership, maxPollIntervalMs: frame.maxPollIntervalMs });
       this.#options.heartbeatEvery(membership.heartbeatIntervalMs);
@@ -67,11 +73,11 @@ export class Members {
           : membership;
       return joined(frame.id, membership, newest);
     } finally {
-      this.#joining.delete(consumer);
+      if (this.#joining.get(consumer) === underWay) this.#joining.delete(consumer);
     }
   }
 
-  #enter(frame: ClientFrameOf<'join'>, underWay: { pushed?: Assignment }): Promise<Membership> {
+  #enter(frame: ClientFrameOf<'join'>, underWay: Joining): Promise<Membership> {
     const { consumer, groupId, memberId, instanceId, topics } = frame;
     let over = false;
     return this.#options.groups.join(
@@ -111,6 +117,8 @@ export class Members {
 
   /** A consumer that is in no group has left already. */
   async leave(consumer: number): Promise<void> {
+    const joining = this.#joining.get(consumer);
+    if (joining !== undefined) joining.left = true;
     const held = this.#held.get(consumer);
     this.#held.delete(consumer);
     await held?.membership.leave();

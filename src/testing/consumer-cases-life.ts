@@ -310,6 +310,22 @@ export const lifeCases: readonly ConsumerCase[] = [
       }
     },
   ),
+  consumerCase('groups-1', 'unsubscribe while subscribe is under way leaves no member behind', async (world) => {
+    await world.topic('t');
+    for (const turns of range(30)) {
+      const consumer = world.consumer({ groupId: `g${turns}` });
+      await consumer.listTopics();
+      const joining = consumer.subscribe('t');
+      if (turns < 20) for (let turn = 0; turn < turns * 2; turn++) await Promise.resolve();
+      else await pause(turns - 20);
+      await consumer.unsubscribe();
+      await joining;
+      equal(consumer.assignment(), [], 'assignment');
+    }
+    await until('no group has a member', async () =>
+      (await world.admin.listGroups()).every(({ members }) => members === 0),
+    );
+  }),
   consumerCase('api-9', 'groupMetadata, describeGroup and listGroups tell of the member', async (world) => {
     await world.topic('t');
     const consumer = world.consumer({ groupId: 'g' });
