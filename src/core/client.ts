@@ -2,7 +2,7 @@
 import type { Observable } from 'rxjs';
 import { LogError } from '../protocol/index.ts';
 import { Admin } from './admin.ts';
-import { type ClientConfig, clientConfigSchema, clientConfigShape, parseConfig, show } from './config.ts';
+import { type ClientConfig, checkIsConfig, clientConfigSchema, clientConfigShape, parseConfig } from './config.ts';
 import { Consumer } from './consumer.ts';
 import type { ConsumerConfig } from './consumer-config.ts';
 import { Producer } from './producer.ts';
@@ -87,9 +87,7 @@ export class Client implements AsyncDisposable {
     construct: (shared: C & WithSession) => T,
   ): T {
     this.#assertOpen(what);
-    if (config !== undefined && (typeof config !== 'object' || config === null || Array.isArray(config))) {
-      throw new LogError('INVALID_CONFIG', `${what}: the configuration must be an object, got ${show(config)}`);
-    }
+    checkIsConfig(what, config);
     const foreign = Object.entries(config ?? {}).filter(
       ([key, value]) => value !== undefined && key in clientConfigShape,
     );

@@ -114,14 +114,17 @@ export const clientConfigSchema = z.strictObject(clientConfigShape);
  * Throws one LogError('INVALID_CONFIG') that names every wrong and unknown key, what was given and what is allowed.
  */
 export function parseConfig<S extends z.ZodMiniObject>(what: string, schema: S, config: unknown): z.output<S> {
-  if (config !== undefined && (!isObject(config) || Array.isArray(config))) {
-    throw new LogError('INVALID_CONFIG', `${what}: the configuration must be an object, got ${show(config)}`);
-  }
+  checkIsConfig(what, config);
   const given = Object.fromEntries(Object.entries(config ?? {}).filter(([, value]) => value !== undefined));
   const result = z.safeParse(schema, given);
   if (result.success) return result.data;
   const problems = result.error.issues.flatMap((issue) => problemsOf(issue, given, schema));
   throw new LogError('INVALID_CONFIG', `${what}: ${[...new Set(problems)].join('; ')}`);
+}
+
+export function checkIsConfig(what: string, config: unknown): asserts config is object | undefined {
+  if (config === undefined || (isObject(config) && !Array.isArray(config))) return;
+  throw new LogError('INVALID_CONFIG', `${what}: the configuration must be an object, got ${show(config)}`);
 }
 
 function problemsOf(issue: z.core.$ZodIssue, given: unknown, schema: z.ZodMiniObject): string[] {
@@ -176,25 +179,21 @@ function shortJson(value: unknown): string | undefined {
   }
 }
 
-/** The candidate that differs from `word` by least: not in more than a third of its letters, case aside. */
+/** The candidate that differs from `word` by least: not in more than a third of its letters, nor in more than four, case aside. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   let best: string | undefined;
-  let bestDistance = Math.max(2, Math.floor(word.length / 3)) + 1;
+  let most = Math.min(4, Math.max(2, Math.floor(word.length / 3)));
   for (const candidate of candidates) {
-    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
-    if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
+    const found = distance(word.toLowerCase(), candidate.toLowerCase(), most);
+    if (found <= most) [best, most] = [candidate, found - 1];
   }
   return best;
 }
-function editDistance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const change = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      row.push(Math.min(change, (previous[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1));
-    }
-    previous = row;
-  }
-  return previous[b.length] ?? 0;
+/** Letters to change, add or drop; only the first `most` of them are looked for. */
+function distance(a: string, b: string, most: number): number {
+  if (most < 0 || a === '' || b === '') return a.length + b.length;
+  const [restOfA, restOfB] = [a.slice(1), b.slice(1)];
+  if (a[0] === b[0]) return distance(restOfA, restOfB, most);
+  const ways = [distance(restOfA, restOfB, most - 1), distance(restOfA, b, most - 1), distance(a, restOfB, most - 1)];
+  return 1 + Math.min(...ways);
 }

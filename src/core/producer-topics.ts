@@ -2,6 +2,7 @@
 import { LogError, partitionForKey, type TopicInfo } from '../protocol/index.ts';
 import { earliestOf } from './accumulator.ts';
 import { type Backoff, backoffMs } from './backoff.ts';
+import { pause } from './consumer-wait.ts';
 import type { PartitionSender } from './producer-partition.ts';
 import type { Entry } from './producer-record.ts';
 import type { Session } from './session.ts';
@@ -166,9 +167,7 @@ export class ProducerTopics {
       if (wasAnswered) patienceEnds ??= clock.now() + PATIENCE_MS;
       if (this.#closed || waiting.length === 0 || (patienceEnds !== undefined && clock.now() >= patienceEnds))
         throw unknown(name);
-      await new Promise<void>((resolve) => {
-        clock.after(backoffMs(BACKOFF, failures, random), resolve);
-      });
+      await pause(clock, backoffMs(BACKOFF, failures, random));
     }
   }
 
