@@ -67,7 +67,7 @@ export async function ensureBrowser() {
   say('No Chromium here: trying Playwright’s download…');
   try {
     await run('npx', ['--no-install', 'playwright', 'install', 'chromium'], {
-      quiet: true,
+      silent: true,
       timeoutMs: DOWNLOAD_TIMEOUT_MS,
     });
     path = await firstThatLaunches(chromium);

@@ -42,14 +42,14 @@ export function stopCleanlyOnSignals() {
   }
 }
 
-/** Runs a command in the repository; rejects with StepError naming it. `quiet` shows output only if it fails. */
-export function run(command, args, { quiet = false, env = {}, cwd = root, timeoutMs = 0 } = {}) {
+/** Runs a command in the repository; rejects with StepError naming it. `quiet` shows output only if it fails, `silent` never. */
+export function run(command, args, { quiet = false, silent = false, env = {}, cwd = root, timeoutMs = 0 } = {}) {
   return new Promise((resolvePromise, reject) => {
     if (interrupted) return reject(new StepError('interrupted'));
     const child = spawn(command, args, {
       cwd,
       env: { ...process.env, ...env },
-      stdio: quiet ? ['ignore', 'pipe', 'pipe'] : ['ignore', 'inherit', 'inherit'],
+      stdio: quiet || silent ? ['ignore', 'pipe', 'pipe'] : ['ignore', 'inherit', 'inherit'],
       shell: process.platform === 'win32',
     });
     running.add(child);
@@ -70,7 +70,7 @@ export function run(command, args, { quiet = false, env = {}, cwd = root, timeou
       clearTimeout(timer);
       if (interrupted) return reject(new StepError('interrupted'));
       if (code === 0) return resolvePromise(output);
-      if (quiet) process.stderr.write(output);
+      if (quiet && !silent) process.stderr.write(output);
       reject(
         new StepError(`${[command, ...args].join(' ')} ${signal ? `was killed by ${signal}` : `exited with ${code}`}`),
       );
