@@ -225,8 +225,8 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<C
   }
   /** From what the gateway last said; null: not known yet. */
   currentLag(partition: TopicPartition): number | null {
-    const at = checkPartition('currentLag', partition);
-    return this.#engine.observations.lagOf(this.#engine.requireAssigned('currentLag', at));
+    const engine = this.#open('currentLag');
+    return engine.observations.lagOf(engine.requireAssigned('currentLag', checkPartition('currentLag', partition)));
   }
 
   // ── flow ─────────────────────────────────────────────────────────────────────────────────────────────────────────

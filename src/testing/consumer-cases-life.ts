@@ -220,6 +220,7 @@ export const lifeCases: readonly ConsumerCase[] = [
         () => consumer.seekToTail(1),
         () => consumer.pause(),
         () => consumer.resume(),
+        () => consumer.currentLag(T),
       ]) {
         throws(call, 'CLOSED');
       }
