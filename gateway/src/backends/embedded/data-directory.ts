@@ -1,7 +1,7 @@
 // The data directory around the store: made, locked, looked through, and marked when it was left in order. Knows nothing of what is stored.
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { LogError } from 'distributedlog/protocol';
 import { lockDirectory } from './directory-lock.ts';
 import { STORE_FILE } from './store.ts';
@@ -20,11 +20,18 @@ export interface DataDirectory {
   release(clean: boolean): Promise<void>;
 }
 
+/** With its parents. Not Node's own recursion: that never ends where a directory that is there refuses children with ENOENT, as in /proc. */
+function makeDirectory(path: string): void {
+  if (existsSync(path)) return;
+  makeDirectory(dirname(path));
+  mkdirSync(path);
+}
+
 /** Throws KAFKA_STORAGE_ERROR in one clear line. */
 export async function openDataDirectory(dir: string): Promise<DataDirectory> {
   let path: string;
   try {
-    mkdirSync(resolve(dir), { recursive: true });
+    makeDirectory(resolve(dir));
     path = realpathSync(resolve(dir));
   } catch (error) {
     throw cannotUse(dir, error);

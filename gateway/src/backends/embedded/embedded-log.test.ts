@@ -65,6 +65,12 @@ describe('the embedded log', () => {
     );
   });
 
+  it.runIf(process.platform === 'linux')('a directory that takes no children is an error, not an endless attempt', () =>
+    expect(embeddedLog({ dir: '/proc/none/data' })).rejects.toThrow(
+      /^cannot use the data directory \/proc\/none\/data: /,
+    ),
+  );
+
   it('leaves nothing in the directory but its store and the mark of a clean end', async () => {
     await (await open()).close();
     expect(readdirSync(dir).sort()).toEqual(['clean-shutdown', 'data.mdb', 'lock.mdb']);
