@@ -94,10 +94,12 @@ export class GatewayProcess {
     return this.#end('SIGKILL');
   }
 
-  /** What it holds itself, without the pages of its store that the system maps. Linux only. */
-  ownMemoryBytes(): number {
-    const status = readFileSync(`/proc/${this.#child?.pid}/status`, 'utf8');
-    return Number(/^RssAnon:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
+  /** Bytes of batches it has sent of a topic, to whomever: its own counter. */
+  async sentBytes(topic: string): Promise<number> {
+    const metrics = await (await fetch(`${this.httpUrl}/metrics`)).text();
+    const line = new RegExp(`^dlog_batch_bytes_total\\{topic="${topic}",direction="out"\\} (\\d+)$`, 'm').exec(metrics);
+    if (!line) throw new Error(`the gateway counts nothing sent of ${topic}`);
+    return Number(line[1]);
   }
 
   /** While it is down: its pages on its port, and nobody who answers their WebSocket. Resolves with how to end that. */

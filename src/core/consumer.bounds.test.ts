@@ -3,28 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { compressBatch, encodeBatch, LogError } from '../protocol/index.ts';
 import type { MemoryLog, ReadResult } from '../server/index.ts';
 import { createTestGateway, type TestGateway } from '../testing/index.ts';
-import { Consumer } from './consumer.ts';
-import type { ConsumerConfig } from './consumer-config.ts';
-import type { ConsumerEvent } from './consumer-events.ts';
+import { consumerOf, eventsOf, T0, T1 } from './consumer.test-support.ts';
 
 const KIB = 1024;
-const T0 = { topic: 't', partition: 0 };
-const T1 = { topic: 't', partition: 1 };
 
-function consumerOf(gateway: TestGateway, config: ConsumerConfig = {}): Consumer {
-  return new Consumer({
-    transport: gateway.transport,
-    autoOffsetReset: 'earliest',
-    reconnectBackoffMs: 1,
-    reconnectBackoffMaxMs: 10,
-    ...config,
-  });
-}
-function eventsOf(consumer: Consumer): ConsumerEvent[] {
-  const events: ConsumerEvent[] = [];
-  consumer.events$.subscribe((event) => events.push(event));
-  return events;
-}
 /** Batches of 16 records of 1 KiB. */
 async function fill(gateway: TestGateway, partition: number, batches: number): Promise<void> {
   const value = new Uint8Array(KIB);

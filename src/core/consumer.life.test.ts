@@ -3,21 +3,10 @@ import { firstValueFrom, take, toArray } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { createTestGateway, type TestGateway } from '../testing/index.ts';
 import { Client } from './client.ts';
-import { Consumer } from './consumer.ts';
-import type { ConsumerConfig } from './consumer-config.ts';
+import { consumerOf, T0 } from './consumer.test-support.ts';
 import type { ConsumerEvent } from './consumer-events.ts';
 import type { ConnectionStatus } from './session.ts';
 
-const T0 = { topic: 't', partition: 0 };
-function consumerOf(gateway: TestGateway, config: ConsumerConfig = {}): Consumer {
-  return new Consumer({
-    transport: gateway.transport,
-    autoOffsetReset: 'earliest',
-    reconnectBackoffMs: 1,
-    reconnectBackoffMaxMs: 10,
-    ...config,
-  });
-}
 const offsets = (records: readonly { readonly offset: number }[]) => records.map(({ offset }) => offset);
 
 describe('observation', () => {

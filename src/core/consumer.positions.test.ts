@@ -1,31 +1,8 @@
 // Subscribing, assigning, positions, resets and commits, sentence by sentence, against the in-memory gateway.
 import { describe, expect, it } from 'vitest';
-import { createTestGateway, type TestGateway } from '../testing/index.ts';
+import { createTestGateway } from '../testing/index.ts';
+import { textConsumerOf as consumerOf, eventsOf, numbered, T0, T1, values } from './consumer.test-support.ts';
 import { Consumer } from './consumer.ts';
-import type { ConsumerConfig } from './consumer-config.ts';
-import type { ConsumerEvent } from './consumer-events.ts';
-import { text } from './deserializers.ts';
-
-function consumerOf(gateway: TestGateway, config: ConsumerConfig<string, string> = {}): Consumer<string, string> {
-  return new Consumer<string, string>({
-    transport: gateway.transport,
-    key: text(),
-    value: text(),
-    autoOffsetReset: 'earliest',
-    reconnectBackoffMs: 1,
-    reconnectBackoffMaxMs: 10,
-    ...config,
-  });
-}
-const values = (records: readonly { readonly value: string | null }[]) => records.map(({ value }) => value);
-const T0 = { topic: 't', partition: 0 };
-const T1 = { topic: 't', partition: 1 };
-const numbered = (count: number, from = 0) => Array.from({ length: count }, (_, i) => `v${from + i}`);
-function eventsOf<K, V>(consumer: Consumer<K, V>): ConsumerEvent[] {
-  const events: ConsumerEvent[] = [];
-  consumer.events$.subscribe((event) => events.push(event));
-  return events;
-}
 
 describe('the constructor', () => {
   it('names every wrong and unknown key', async () => {

@@ -2,26 +2,11 @@
 import { firstValueFrom, take, toArray } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { createTestGateway, type TestGateway } from '../testing/index.ts';
+import { textConsumerOf as consumerOf, numbered, T0, T1, values } from './consumer.test-support.ts';
 import { acknowledge, Consumer } from './consumer.ts';
 import type { ConsumerConfig } from './consumer-config.ts';
 import type { ConsumerEvent } from './consumer-events.ts';
-import { json, text } from './deserializers.ts';
-
-function consumerOf(gateway: TestGateway, config: ConsumerConfig<string, string> = {}): Consumer<string, string> {
-  return new Consumer<string, string>({
-    transport: gateway.transport,
-    key: text(),
-    value: text(),
-    autoOffsetReset: 'earliest',
-    reconnectBackoffMs: 1,
-    reconnectBackoffMaxMs: 10,
-    ...config,
-  });
-}
-const values = (records: readonly { readonly value: string | null }[]) => records.map(({ value }) => value);
-const T0 = { topic: 't', partition: 0 };
-const T1 = { topic: 't', partition: 1 };
-const numbered = (count: number, from = 0) => Array.from({ length: count }, (_, i) => `v${from + i}`);
+import { json } from './deserializers.ts';
 
 async function pollAll<K, V>(consumer: Consumer<K, V>, count: number) {
   const records = [];

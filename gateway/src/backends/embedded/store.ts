@@ -18,7 +18,7 @@ export const TABLES = {
   partitions: 'partitions',
   /** partition, base offset → one or more whole batches, exactly as they are served. */
   batches: 'batches',
-  /** partition, timestamp → base offset (u64): every record before that offset has at most that timestamp. */
+  /** partition, timestamp → base offset (f64): every record before that offset has at most that timestamp. */
   times: 'times',
   /** partition, producer id → what is needed to recognise a repeated batch. */
   producers: 'producers',
