@@ -25,6 +25,7 @@ export type RequestType =
   | 'committed'
   | 'listGroups'
   | 'describeGroup'
+  | 'deleteGroup'
   | 'ping';
 /** `type` decides what else the frame has, and the answer; the session numbers it. */
 export type RequestFrame<T extends RequestType> = { readonly type: T } & Omit<ClientFrameOf<T>, 'id'>;

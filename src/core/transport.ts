@@ -26,6 +26,16 @@ export type LifecycleSignal =
   | 'pagehide'
   | 'pageshow';
 
+/** A place for one secret, owned by one page at a time. */
+export interface KeepsakeSlot {
+  /** What the page's earlier life left here. */
+  readonly saved: string | undefined;
+  /** At once, so that a page that ends in the next moment has kept it. undefined: nothing is left. */
+  save(value: string | undefined): void;
+  /** Nothing more is saved; what is there stays for the page's next life. Idempotent. */
+  release(): void;
+}
+
 export interface Transport {
   /** For messages: 'node', 'browser', 'memory'. */
   readonly name: string;
@@ -37,4 +47,9 @@ export interface Transport {
   dial(url: string, protocol: string, handlers: ConnectionHandlers): Connection;
   /** Where the runtime has such signals; returns how to stop listening. */
   onLifecycle?(listener: (signal: LifecycleSignal) => void): () => void;
+  /**
+   * Where the runtime can keep something over a reload: the first slot of `key` that no consumer here and no other page owns. Never
+   * rejects; undefined where there is no such place.
+   */
+  keepsake?(key: string): Promise<KeepsakeSlot | undefined>;
 }

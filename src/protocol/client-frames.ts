@@ -114,7 +114,10 @@ export const fetchClose = z.strictObject({
 
 export const initProducer = z.strictObject({ type: z.literal('initProducer'), id });
 
-/** Joins the group, or (with memberId) states another subscription. `topics`: names the client wants, patterns already evaluated. */
+/**
+ * Joins the group, or (with the memberId this socket holds) states another subscription. With `resumeToken` it takes up a member that
+ * an earlier connection held. `topics`: names the client wants, patterns already evaluated.
+ */
 export const join = z.strictObject({
   type: z.literal('join'),
   id,
@@ -122,6 +125,10 @@ export const join = z.strictObject({
   groupId,
   memberId: z.optional(memberId),
   instanceId: z.optional(groupId),
+  /** From the latest answer to a join. It goes with the `memberId` of that answer. */
+  resumeToken: z.optional(z.string().check(z.minLength(1), z.maxLength(128))),
+  /** How the member would have the group's partitions shared out; the group takes what most of its members want. Default 'uniform'. */
+  assignor: z.optional(z.enum(['uniform', 'range'])),
   topics: z.array(topicName).check(z.maxLength(1024)),
   sessionTimeoutMs: int(1),
   rebalanceTimeoutMs: int(1),
@@ -155,6 +162,8 @@ export const committed = z.strictObject({
 });
 export const listGroups = z.strictObject({ type: z.literal('listGroups'), id });
 export const describeGroup = z.strictObject({ type: z.literal('describeGroup'), id, groupId });
+/** Its commits too. NON_EMPTY_GROUP while it has members. */
+export const deleteGroup = z.strictObject({ type: z.literal('deleteGroup'), id, groupId });
 
 /** The answer to the gateway’s heartbeat. `busyMs`: how long each group consumer has been at its present work. */
 export const heartbeatAnswer = z.strictObject({
@@ -180,6 +189,7 @@ export const clientFrame = z.discriminatedUnion('type', [
   committed,
   listGroups,
   describeGroup,
+  deleteGroup,
   heartbeatAnswer,
 ]);
 export type ClientFrame = z.infer<typeof clientFrame>;

@@ -13,6 +13,7 @@ export const CLOSE_CODES = {
   DRAIN: { code: 4503 },
   TIMEOUT: { code: 4508 },
   SUSPENDED: { code: 4510 },
+  FROZEN: { code: 4511 },
   FLOOD: { code: 4529 },
   TOO_MANY_CONNECTIONS: { code: 4530 },
   SLOW_READER: { code: 4531 },

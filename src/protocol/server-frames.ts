@@ -28,6 +28,7 @@ const where = { offset: maybeInt, logStart: maybeInt, logEnd: maybeInt };
 
 const assigned = z.array(z.object({ topic: text, topicId: text, partitions: z.array(int) }));
 const endsOfPartitions = z.array(z.object({ ...topicPartition, ...ends }));
+const partitionsByName = z.array(z.object({ topic: text, partition: int }));
 const STATES = ['Empty', 'Stable', 'Assigning', 'Reconciling', 'Dead'] as const;
 const groupState = is<(typeof STATES)[number]>(STATES.join(' or '), (value) => STATES.some((state) => state === value));
 const onlyId = z.object({ id });
@@ -88,7 +89,15 @@ export const serverFrames = {
   initProducer: z.object({ id, producerId: int, producerEpoch: int }),
   /** The answer to a binary produce frame. `logAppendTime` −1: the producer’s timestamps were kept. */
   produce: z.object({ id, baseOffset: int, logAppendTime: int, logStart: int }),
-  join: z.object({ id, memberId: text, memberEpoch: int, heartbeatIntervalMs: int, partitions: assigned }),
+  /** `resumeToken`: takes the member up again from another connection, once; it replaces the one before. */
+  join: z.object({
+    id,
+    memberId: text,
+    memberEpoch: int,
+    heartbeatIntervalMs: int,
+    resumeToken: maybeText,
+    partitions: assigned,
+  }),
   /** What the member should own from now on. It lets go of the rest, then answers `owned`. */
   assignment: z.object({ consumer: int, memberEpoch: int, partitions: assigned }),
   /** The group no longer has this member: what it owned is lost. */
@@ -114,6 +123,7 @@ export const serverFrames = {
       groupId: text,
       state: groupState,
       epoch: int,
+      assignor: maybeText,
       members: z.array(
         z.object({
           memberId: text,
@@ -121,7 +131,9 @@ export const serverFrames = {
           groupInstanceId: maybeText,
           epoch: int,
           topics: z.array(text),
-          assignment: z.array(z.object({ topic: text, partition: int })),
+          connected: bool,
+          assignment: partitionsByName,
+          targetAssignment: partitionsByName,
         }),
       ),
       offsets: z.array(
@@ -136,6 +148,7 @@ export const serverFrames = {
       ),
     }),
   }),
+  deleteGroup: onlyId,
   /** Requests are being delayed. */
   throttled: z.object({ delayMs: int }),
   /** The gateway will close; dial again after `reconnectAfterMs`. */

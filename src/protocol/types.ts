@@ -60,7 +60,12 @@ export interface GroupMember {
   readonly groupInstanceId?: string | undefined;
   readonly epoch: number;
   readonly topics: readonly string[];
+  /** false: its connection is lost; it is kept for its sessionTimeoutMs. */
+  readonly connected: boolean;
+  /** What it may be working on now. */
   readonly assignment: readonly TopicPartition[];
+  /** What it will own once everybody has let go of what they must. */
+  readonly targetAssignment: readonly TopicPartition[];
 }
 export interface GroupOffset extends TopicPartition {
   /** `null`: nothing committed. */
@@ -74,6 +79,8 @@ export interface GroupDescription {
   readonly groupId: string;
   readonly state: GroupSummary['state'];
   readonly epoch: number;
+  /** How partitions are shared out, such as 'uniform'; undefined where the group has no members. */
+  readonly assignor?: string | undefined;
   readonly members: readonly GroupMember[];
   readonly offsets: readonly GroupOffset[];
 }

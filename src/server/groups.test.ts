@@ -37,7 +37,11 @@ async function join(log: MemoryLog, request: Partial<JoinRequest> = {}): Promise
       maxPollIntervalMs: 300_000,
       ...request,
     },
-    { onAssignment: (assignment) => pushes.push(assignment), onFenced: (error) => fenced.push(error) },
+    {
+      onTakenOver: () => undefined,
+      onAssignment: (assignment) => pushes.push(assignment),
+      onFenced: (error) => fenced.push(error),
+    },
   );
   const first: Assignment = { memberEpoch: membership.memberEpoch, partitions: membership.partitions };
   const latest = () => pushes.at(-1) ?? first;

@@ -14,17 +14,17 @@ import type {
   CommittedOffset,
   GroupOffsetToCommit,
   GroupPort,
+  GroupStore,
   JoinRequest,
   MemberListener,
   Membership,
-  OffsetStore,
   PartitionRef,
 } from './log.ts';
 import { randomUuid } from './random-id.ts';
 import { utf8Length } from './utf8-length.ts';
 
 export interface CoordinatedGroupsOptions {
-  readonly offsets: OffsetStore;
+  readonly store: GroupStore;
   readonly topics: TopicCatalogue;
   readonly clock: Clock;
   readonly random: Random;
@@ -97,6 +97,7 @@ class Coordinator implements CoordinatedGroups {
         group.letGo(member, memberEpoch, held);
       },
       leave: async () => group.remove(member),
+      release: () => group.remove(member),
     };
   }
 
@@ -166,7 +167,7 @@ class Coordinator implements CoordinatedGroups {
   }
 
   #write(groupId: string, offsets: readonly GroupOffsetToCommit[]): Promise<void> {
-    const write = this.#options.offsets.write(groupId, offsets);
+    const write = this.#options.store.write(groupId, offsets);
     const before = this.#writes.get(groupId);
     // A write that fails is told to whoever committed; who only waits for it goes on.
     const settled = Promise.allSettled([before, write]).then(() => {
@@ -193,13 +194,13 @@ class Coordinator implements CoordinatedGroups {
   /** Offsets of topics that exist; those of a deleted one mean nothing any more. */
   async #stored(groupId: string) {
     await this.#writes.get(groupId);
-    const stored = await this.#options.offsets.read(groupId);
+    const stored = await this.#options.store.read(groupId);
     const existing = stored.filter(({ topicId }) => this.#options.topics.byId(topicId) !== undefined);
     return new Map(existing.map((offset) => [groupKey(offset), offset]));
   }
 
   async list(): Promise<GroupSummary[]> {
-    const ids = new Set([...this.#groups.keys(), ...(await this.#options.offsets.groups())]);
+    const ids = new Set([...this.#groups.keys(), ...(await this.#options.store.groups())]);
     return [...ids].sort().map((groupId) => {
       const group = this.#groups.get(groupId);
       return { groupId, state: stateOf(group), members: group?.members().length ?? 0 };
@@ -243,10 +244,18 @@ class Coordinator implements CoordinatedGroups {
         groupInstanceId: member.request.instanceId,
         epoch: member.epoch,
         topics: [...member.topics].sort(),
-        assignment: [...member.assigned.values()].map(({ topic, partition }) => ({ topic, partition })),
+        connected: true,
+        assignment: [...member.held.values()].map(({ topic, partition }) => ({ topic, partition })),
+        targetAssignment: [...member.assigned.values()].map(({ topic, partition }) => ({ topic, partition })),
       })),
       offsets,
     };
+  }
+
+  async delete(groupId: string): Promise<void> {
+    const { members } = await this.describe(groupId);
+    if (members.length > 0) throw new LogError('NON_EMPTY_GROUP', `Group "${groupId}" has ${members.length} members.`);
+    await this.#options.store.remove(groupId);
   }
 
   topicsChanged(): void {

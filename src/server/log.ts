@@ -108,11 +108,18 @@ export interface CommittedOffset extends PartitionRef {
   readonly leaderEpoch?: number | undefined;
   readonly error?: LogError | undefined;
 }
+export type AssignorName = 'uniform' | 'range';
 export interface JoinRequest {
   readonly groupId: string;
   readonly memberId?: string | undefined;
   readonly instanceId?: string | undefined;
   readonly clientId: string;
+  /** Who it is, where the gateway knows; a resume token of another one's member is worth nothing. */
+  readonly principal?: string | undefined;
+  /** Takes up `memberId`, whoever holds it now. */
+  readonly resumeToken?: string | undefined;
+  /** Default 'uniform'. */
+  readonly assignor?: AssignorName | undefined;
   readonly topics: readonly string[];
   readonly sessionTimeoutMs: number;
   readonly rebalanceTimeoutMs: number;
@@ -130,19 +137,29 @@ export interface MemberListener {
   onAssignment(assignment: Assignment): void;
   /** The group no longer has this member. */
   onFenced(error: LogError): void;
+  /** Another connection took the member up: this one must not say anything to its client any more. Nothing follows. */
+  onTakenOver(): void;
 }
-/** A member as long as someone holds it. */
+/** A member as long as someone holds it: what is asked of it after `release`, `leave` or `onTakenOver` does nothing. */
 export interface Membership extends Assignment {
   readonly groupId: string;
   readonly memberId: string;
   readonly heartbeatIntervalMs: number;
+  /** For the client, to take the member up again; absent where the log cannot keep members. */
+  readonly resumeToken?: string | undefined;
   /** States another subscription. */
   update(topics: readonly string[]): Promise<Assignment>;
   /** What the member owns at that epoch, after it let go of the rest. */
   owned(memberEpoch: number, partitions: readonly { topicId: string; partitions: readonly number[] }[]): void;
   leave(): Promise<void>;
+  /**
+   * The client is out of reach: the member stays until sessionTimeoutMs after `heardAt` (ms, when it was last heard), and at
+   * most `atMostMs` from now; then it is gone.
+   */
+  release(options: { readonly heardAt: number; readonly atMostMs?: number | undefined }): void;
 }
 export interface GroupPort {
+  /** UNKNOWN_MEMBER_ID: a memberId without the resume token that belongs to it, or of a member that is gone. */
   join(request: JoinRequest, listener: MemberListener): Promise<Membership>;
   /** In the order given; a member (id and epoch) must own what it commits, and without one the group must have no members. */
   commit(
@@ -154,14 +171,51 @@ export interface GroupPort {
   list(): Promise<GroupSummary[]>;
   /** GROUP_ID_NOT_FOUND. */
   describe(groupId: string): Promise<GroupDescription>;
+  /** With its commits. NON_EMPTY_GROUP, GROUP_ID_NOT_FOUND. */
+  delete(groupId: string): Promise<void>;
 }
 
-/** Where a coordinator keeps committed offsets; both in-memory and embedded logs have one. */
-export interface OffsetStore {
+/** A member as it survives a restart of the coordinator. JSON. */
+export interface StoredMember {
+  readonly memberId: string;
+  readonly instanceId?: string | undefined;
+  readonly clientId: string;
+  readonly principal?: string | undefined;
+  readonly assignor?: AssignorName | undefined;
+  readonly topics: readonly string[];
+  readonly sessionTimeoutMs: number;
+  readonly rebalanceTimeoutMs: number;
+  readonly maxPollIntervalMs: number;
+  readonly epoch: number;
+  /** What it was told to own. */
+  readonly assigned: readonly StoredOwned[];
+  /** What it may still be working on: `assigned`, and what it has not let go of yet. */
+  readonly held: readonly StoredOwned[];
+  /** SHA-256 of its resume tokens, hex: the newest first, then one whose successor may not have arrived. */
+  readonly tokenHashes: readonly string[];
+}
+export interface StoredOwned extends PartitionRef {
+  readonly topic: string;
+}
+/** Members in the order they joined. */
+export interface StoredGroup {
+  readonly epoch: number;
+  readonly members: readonly StoredMember[];
+}
+
+/** Where a coordinator keeps what survives it: committed offsets and members. Both in-memory and embedded logs have one. */
+export interface GroupStore {
   /** Resolves when durable. */
   write(groupId: string, offsets: readonly GroupOffsetToCommit[]): Promise<void>;
   read(
     groupId: string,
   ): Promise<readonly (PartitionRef & { offset: number; metadata: string; leaderEpoch?: number | undefined })[]>;
+  /** Those with committed offsets. */
   groups(): Promise<string[]>;
+  /** Of every group that has members; asked once, before anything else. */
+  states(): Promise<ReadonlyMap<string, StoredGroup>>;
+  /** undefined: it has no members any more. Resolves when durable; saves of a group take effect in the order they were asked for. */
+  saveState(groupId: string, state: StoredGroup | undefined): Promise<void>;
+  /** Forgets the group's offsets and members. */
+  remove(groupId: string): Promise<void>;
 }

@@ -101,6 +101,10 @@ export class Members {
             this.#options.send({ type: 'assignment', consumer, memberEpoch, partitions: mutable(partitions) });
           }
         },
+        onTakenOver: () => {
+          over = true;
+          this.#held.delete(consumer);
+        },
         onFenced: (error) => {
           if (over || this.#closed) return;
           over = true;

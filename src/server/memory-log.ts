@@ -14,7 +14,7 @@ import type {
   ReadResult,
   TopicSpec,
 } from './log.ts';
-import { type MemoryOffsets, memoryOffsets } from './memory-offsets.ts';
+import { type MemoryGroupStore, memoryGroupStore } from './memory-group-store.ts';
 import { MemoryPartition } from './memory-partition.ts';
 import { firstProducerId, randomUuid } from './random-id.ts';
 import { type CheckedTopicSpec, checkTopicSpec, isInternalTopic } from './topic-spec.ts';
@@ -58,7 +58,7 @@ class InMemoryLog implements MemoryLog {
   readonly #byName = new Map<string, Topic>();
   readonly #byId = new Map<string, Topic>();
   readonly #listeners = new Set<TopicsListener>();
-  readonly #offsets: MemoryOffsets = memoryOffsets();
+  readonly #groupStore: MemoryGroupStore = memoryGroupStore();
   readonly #groups: CoordinatedGroups;
   #nextProducerId: number;
   #cancelRetention: (() => void) | undefined;
@@ -73,7 +73,7 @@ class InMemoryLog implements MemoryLog {
     this.#nextProducerId = firstProducerId(random);
     const infoOf = (topic: Topic | undefined) => topic && describe(topic);
     this.#groups = coordinatedGroups({
-      offsets: this.#offsets,
+      store: this.#groupStore,
       topics: { byName: (name) => infoOf(this.#byName.get(name)), byId: (id) => infoOf(this.#byId.get(id)) },
       clock,
       random,
@@ -123,7 +123,7 @@ class InMemoryLog implements MemoryLog {
     }
     this.#byName.delete(name);
     this.#byId.delete(topic.topicId);
-    this.#offsets.forgetTopic(topic.topicId);
+    this.#groupStore.forgetTopic(topic.topicId);
     const error = new LogError('UNKNOWN_TOPIC_ID', `Topic "${name}" was deleted.`, { topic: name });
     for (const partition of topic.partitions) partition.close(error);
     this.#tell({ changed: [], deleted: [name] });

@@ -96,15 +96,20 @@ export async function handleRequest(frame: RequestFrame, context: RequestContext
           groupId: group.groupId,
           state: group.state,
           epoch: group.epoch,
+          assignor: group.assignor,
           members: group.members.map((member) => ({
             ...member,
             topics: [...member.topics],
-            assignment: member.assignment.map(({ topic, partition }) => ({ topic, partition })),
+            assignment: [...member.assignment],
+            targetAssignment: [...member.targetAssignment],
           })),
           offsets: [...group.offsets],
         },
       };
     }
+    case 'deleteGroup':
+      await log.groups.delete(frame.groupId);
+      return { type: 'deleteGroup', id };
     default:
       return unreachable(frame);
   }

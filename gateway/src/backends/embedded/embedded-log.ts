@@ -18,8 +18,8 @@ import {
   type TopicSpec,
 } from 'distributedlog/server';
 import type { DataDirectory } from './data-directory.ts';
+import { EmbeddedGroupStore } from './group-store.ts';
 import { Maintenance } from './maintenance.ts';
-import { EmbeddedOffsetStore } from './offset-store.ts';
 import type { EmbeddedLogSettings } from './options.ts';
 import { PartitionWrites } from './partition-writes.ts';
 import { Reader } from './reader.ts';
@@ -120,7 +120,7 @@ export class EmbeddedLog implements Log {
     });
     this.nextProducerId = firstProducerId(parts.random);
     this.coordinator = coordinatedGroups({
-      offsets: new EmbeddedOffsetStore(store, this.writer, this.catalog),
+      store: new EmbeddedGroupStore(store, this.writer, this.catalog),
       topics: {
         byName: (name) => infoOf(this.catalog.named(name)),
         byId: (topicId) => infoOf(this.catalog.withId(topicId)),

@@ -1,12 +1,12 @@
 // Committed offsets of groups, in memory. Knows nothing of members.
-import type { GroupOffsetToCommit, OffsetStore } from './log.ts';
+import type { GroupOffsetToCommit, GroupStore } from './log.ts';
 
-export interface MemoryOffsets extends OffsetStore {
+export interface MemoryGroupStore extends GroupStore {
   /** A deleted topic takes its commits with it. */
   forgetTopic(topicId: string): void;
 }
 
-export function memoryOffsets(): MemoryOffsets {
+export function memoryGroupStore(): MemoryGroupStore {
   const groups = new Map<string, Map<string, GroupOffsetToCommit>>();
   return {
     async write(groupId, offsets) {
@@ -26,6 +26,13 @@ export function memoryOffsets(): MemoryOffsets {
     },
     async groups() {
       return [...groups.keys()];
+    },
+    async states() {
+      return new Map();
+    },
+    async saveState() {},
+    async remove(groupId) {
+      groups.delete(groupId);
     },
     forgetTopic(topicId) {
       for (const [groupId, group] of groups) {

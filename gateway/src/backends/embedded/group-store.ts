@@ -1,13 +1,13 @@
 // Committed offsets on disk, for the group coordinator. Knows nothing of members.
 import { LogError } from 'distributedlog/protocol';
-import type { GroupOffsetToCommit, OffsetStore } from 'distributedlog/server';
+import type { GroupOffsetToCommit, GroupStore } from 'distributedlog/server';
 import { commitKey, commitPrefix, keyAfter, parseCommitKey } from './keys.ts';
 import type { Store } from './store.ts';
 import { parseCommit, type StoredCommit } from './stored.ts';
 import type { Topics } from './topics.ts';
 import type { Writer } from './writer.ts';
 
-export class EmbeddedOffsetStore implements OffsetStore {
+export class EmbeddedGroupStore implements GroupStore {
   private readonly store: Store;
   private readonly writer: Writer;
   private readonly topics: Topics;
@@ -48,6 +48,14 @@ export class EmbeddedOffsetStore implements OffsetStore {
     }
     return found;
   }
+
+  async states() {
+    return new Map();
+  }
+
+  async saveState(): Promise<void> {}
+
+  async remove(): Promise<void> {}
 
   async groups(): Promise<string[]> {
     const groups = new Set<string>();
