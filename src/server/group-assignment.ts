@@ -1,9 +1,13 @@
-// Who should own what in a group. One pure function of the members and the topics; knows nothing of epochs, revocation or commits.
+// Who should own what in a group. Pure functions of the members and the topics; knows nothing of epochs, revocation or commits.
+import type { AssignorName } from './log.ts';
 
 export interface AssignableMember {
   readonly memberId: string;
+  readonly instanceId?: string | undefined;
   /** Names of the topics it subscribes to. */
   readonly topics: ReadonlySet<string>;
+  /** What it was to own so far, as topic id → partition numbers. Names of topics and partitions that are gone are of no account. */
+  readonly owned: ReadonlyMap<string, readonly number[]>;
 }
 export interface AssignableTopic {
   readonly name: string;
@@ -13,11 +17,9 @@ export interface AssignableTopic {
 /** Partitions of each member, as topic id → partition numbers. */
 export type TargetAssignment = ReadonlyMap<string, ReadonlyMap<string, readonly number[]>>;
 
-/**
- * Every partition of a subscribed topic has exactly one owner: the member that joined first among those that subscribe
- * to the topic. The others stand by. `members`: in the order they joined.
- */
+/** Every partition of a topic that somebody subscribes to has exactly one owner, a subscriber. Every member is in the answer. */
 export function assignPartitions(
+  _assignor: AssignorName,
   members: readonly AssignableMember[],
   topics: readonly AssignableTopic[],
 ): TargetAssignment {
@@ -27,4 +29,10 @@ export function assignPartitions(
     if (owner !== undefined) targets.get(owner.memberId)?.set(topic.topicId, topic.partitions);
   }
   return targets;
+}
+
+/** The assignor that most members want; who does not say wants `uniform`, and so does a draw. */
+export function agreedAssignor(wanted: readonly (AssignorName | undefined)[]): AssignorName {
+  const range = wanted.filter((name) => name === 'range').length;
+  return range > wanted.length - range ? 'range' : 'uniform';
 }

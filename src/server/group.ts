@@ -1,7 +1,7 @@
 // One group with members: who owns what, who must let go first, and at which epoch. Knows nothing of offsets or of how partitions are shared out.
 import type { Clock } from '../core/index.ts';
 import { LogError, type TopicInfo } from '../protocol/index.ts';
-import { assignPartitions } from './group-assignment.ts';
+import { agreedAssignor, assignPartitions, type TargetAssignment } from './group-assignment.ts';
 import type { Assignment, JoinRequest, MemberListener, PartitionRef } from './log.ts';
 
 export interface TopicCatalogue {
@@ -53,6 +53,8 @@ export class Group {
   /** In the order they joined. */
   readonly #members = new Map<string, Member>();
   #epoch = 0;
+  /** As they were last worked out. */
+  #targetPartitions: TargetAssignment = new Map();
 
   /** `onEmpty`: the last member is gone. */
   constructor(groupId: string, topics: TopicCatalogue, clock: Clock, onEmpty: () => void) {
@@ -158,13 +160,20 @@ export class Group {
     const names = new Set(this.members().flatMap((member) => [...member.topics]));
     const topics = [...names].sort().flatMap((name) => this.#topics.byName(name) ?? []);
     const shared = assignPartitions(
-      this.members(),
+      agreedAssignor(this.members().map(({ request }) => request.assignor)),
+      this.members().map(({ memberId, request: { instanceId }, topics: names }) => ({
+        memberId,
+        instanceId,
+        topics: names,
+        owned: this.#targetPartitions.get(memberId) ?? new Map(),
+      })),
       topics.map(({ name, topicId, partitions }) => ({
         name,
         topicId,
         partitions: partitions.map(({ partition }) => partition),
       })),
     );
+    this.#targetPartitions = shared;
     const targets = new Map<Member, Map<string, Owned>>();
     for (const member of this.#members.values()) {
       const owned = new Map<string, Owned>();

@@ -71,8 +71,13 @@ describe('assignment', () => {
     const names = ['a', 'b', 'c'];
     fc.assert(
       fc.property(fc.array(fc.subarray(names), { maxLength: 6 }), fc.subarray(names), (subscriptions, existing) => {
-        const members = subscriptions.map((topics, i) => ({ memberId: `m${i}`, topics: new Set(topics) }));
+        const members = subscriptions.map((topics, i) => ({
+          memberId: `m${i}`,
+          topics: new Set(topics),
+          owned: new Map(),
+        }));
         const targets = assignPartitions(
+          'uniform',
           members,
           existing.map((name) => topic(name, 3)),
         );
