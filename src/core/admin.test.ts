@@ -1,12 +1,32 @@
 import { describe, expect, it } from 'vitest';
 import { LogError } from '../protocol/index.ts';
-import { createTestGateway } from '../testing/test-gateway.ts';
+import { createTestGateway, type TestGateway } from '../testing/test-gateway.ts';
 import { Admin } from './admin.ts';
+import { Consumer } from './consumer.ts';
 
 async function setUp() {
   const gateway = await createTestGateway({ autoCreateTopics: false });
   const admin = new Admin({ transport: gateway.transport, reconnectBackoffMs: 1 });
   return { gateway, admin, [Symbol.asyncDispose]: () => admin.close() };
+}
+
+/** A wire that is cut, once, instead of delivering an answer of this type. */
+function losing({ transport, dropConnections }: TestGateway, type: string) {
+  const wire = { lost: 0, transport };
+  const isLost = (frame: string | Uint8Array) => wire.lost === 0 && String(frame).startsWith(`{"type":"${type}"`);
+  wire.transport = {
+    ...transport,
+    dial: (url, protocol, handlers) =>
+      transport.dial(url, protocol, {
+        ...handlers,
+        onFrame(frame) {
+          if (!isLost(frame)) return handlers.onFrame(frame);
+          wire.lost++;
+          dropConnections();
+        },
+      }),
+  };
+  return wire;
 }
 
 describe('Admin', () => {
@@ -53,6 +73,45 @@ describe('Admin', () => {
     expect(await admin.describeGroup('billing')).toMatchObject({
       groupId: 'billing',
       offsets: [{ topic: 'a', partition: 0, committed: 1, metadata: 'm', end: 3, lag: 2 }],
+    });
+  });
+  it('deletes a group with its commits, but not under its members', async () => {
+    await using context = await setUp();
+    const { admin, gateway } = context;
+    await gateway.produce('a', ['1', '2', '3']);
+    const connect = { transport: gateway.transport, groupId: 'billing' };
+    const member = new Consumer({ ...connect, autoOffsetReset: 'earliest' });
+    await member.subscribe('a');
+    await member.commit([{ topic: 'a', partition: 0, offset: 2 }]);
+    await expect(admin.deleteGroup('billing')).rejects.toMatchObject({
+      code: 'NON_EMPTY_GROUP',
+      retriable: false,
+      message: expect.stringContaining('billing'),
+    });
+    await member.close();
+    await admin.deleteGroup('billing');
+    expect(await admin.listGroups()).toEqual([]);
+    await expect(admin.deleteGroup('billing')).rejects.toMatchObject({ code: 'GROUP_ID_NOT_FOUND' });
+    await expect(admin.deleteGroup('')).rejects.toMatchObject({ code: 'INVALID_GROUP_ID' });
+    await using later = new Consumer(connect);
+    expect(await later.committed({ topic: 'a', partition: 0 })).toBeNull();
+  });
+  it.each([
+    ['deleteGroup', (admin: Admin) => admin.listGroups()],
+    ['deleteTopic', (admin: Admin) => admin.listTopics()],
+  ] as const)('%s whose answer is lost with its connection is asked again, and is done', async (call, list) => {
+    await using context = await setUp();
+    const { gateway } = context;
+    const { topicId } = await gateway.log.createTopic({ name: 'a' });
+    await gateway.log.groups.commit('a', undefined, [{ topicId, partition: 0, offset: 1 }]);
+    const wire = losing(gateway, call);
+    await using admin = new Admin({ transport: wire.transport, reconnectBackoffMs: 1 });
+    await admin[call]('a');
+    expect(wire.lost).toBe(1);
+    expect(await list(admin)).toEqual([]);
+    // Nothing was lost this time: there was nothing to delete.
+    await expect(admin[call]('a')).rejects.toMatchObject({
+      code: /Group/.test(call) ? 'GROUP_ID_NOT_FOUND' : 'UNKNOWN_TOPIC_OR_PARTITION',
     });
   });
   it('asks again on the next connection when one drops, and gives up on a timeout or a signal', async () => {

@@ -10,6 +10,7 @@ import {
 import { checkKeys, must, mustBeObject } from './checks.ts';
 import { type ClientConfig, clientConfigSchema, isCount, isObject, parseConfig } from './config.ts';
 import { described } from './consumer-queries.ts';
+import { pause } from './consumer-wait.ts';
 import { checkGroupId, checkTopicName } from './names.ts';
 import type { ConnectionStatus, RequestOptions, Session } from './session.ts';
 import { sessionFor } from './session-for.ts';
@@ -25,6 +26,8 @@ export interface NewTopic {
   /** Kafka's topic configuration, such as 'retention.ms'. */
   readonly config?: Readonly<Record<string, string>> | undefined;
 }
+/** Before a deletion that the log could not do now is tried again. */
+const RETRY_MS = 100;
 const NEW_TOPIC_KEYS = ['name', 'partitions', 'replicationFactor', 'config'];
 
 /** Requests are repeated over reconnects until the timeout (requestTimeoutMs). Dials at the first call. */
@@ -67,21 +70,7 @@ export class Admin implements AsyncDisposable {
   async deleteTopic(name: string, options?: WaitOptions): Promise<void> {
     const wait = this.#begin('deleteTopic', options);
     checkTopicName(name);
-    const { clock, requestTimeoutMs } = this.#session;
-    const end = clock.now() + (wait.timeoutMs ?? requestTimeoutMs);
-    for (let lost = false; ; lost = true) {
-      try {
-        // Not repeated by the session, for which an unknown topic is worth waiting for.
-        const timeoutMs = Math.max(0, end - clock.now());
-        await this.#session.request({ type: 'deleteTopic', name }, { ...wait, timeoutMs, retry: false });
-        return;
-      } catch (error) {
-        const { code } = LogError.from(error);
-        // An earlier attempt, whose answer was lost with its connection, has done it.
-        if (lost && code === 'UNKNOWN_TOPIC_OR_PARTITION') return;
-        if (code !== 'NETWORK_EXCEPTION') throw error;
-      }
-    }
+    await this.#delete({ type: 'deleteTopic', name }, 'UNKNOWN_TOPIC_OR_PARTITION', wait);
   }
 
   async listTopics(options?: WaitOptions): Promise<TopicDescription[]> {
@@ -100,6 +89,38 @@ export class Admin implements AsyncDisposable {
     const wait = this.#begin('describeGroup', options);
     checkGroupId(groupId);
     return (await this.#session.request<'describeGroup'>({ type: 'describeGroup', groupId }, wait)).group;
+  }
+
+  /** Deletes the group with its commits. Rejects with NON_EMPTY_GROUP while it has members, and with GROUP_ID_NOT_FOUND. */
+  async deleteGroup(groupId: string, options?: WaitOptions): Promise<void> {
+    const wait = this.#begin('deleteGroup', options);
+    checkGroupId(groupId);
+    await this.#delete({ type: 'deleteGroup', groupId }, 'GROUP_ID_NOT_FOUND', wait);
+  }
+
+  /** `gone`: what the log answers when there is nothing to delete. */
+  async #delete(
+    request: { type: 'deleteTopic'; name: string } | { type: 'deleteGroup'; groupId: string },
+    gone: ErrorCode,
+    wait: RequestOptions,
+  ): Promise<void> {
+    const { clock, requestTimeoutMs } = this.#session;
+    const end = clock.now() + (wait.timeoutMs ?? requestTimeoutMs);
+    for (let lost = false; ; ) {
+      try {
+        // Not repeated by the session, for which an unknown topic is worth waiting for.
+        const timeoutMs = Math.max(0, end - clock.now());
+        await this.#session.request(request, { ...wait, timeoutMs, retry: false });
+        return;
+      } catch (error) {
+        const { code, retriable } = LogError.from(error);
+        // An earlier attempt, whose answer was lost with its connection, has done it.
+        if (lost && code === gone) return;
+        if (!retriable || code === gone || code === 'TIMED_OUT') throw error;
+        if (code === 'NETWORK_EXCEPTION') lost = true;
+        else await pause(clock, RETRY_MS);
+      }
+    }
   }
 
   /** Lets go of the connection; calls still waiting on a connection of its own fail with CLOSED. Idempotent. */
