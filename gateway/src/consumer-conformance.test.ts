@@ -51,8 +51,8 @@ async function openLink(): Promise<{ readonly port: number; target: number; cut(
 }
 
 describe('the consumer, over sockets and on disk', () => {
-  for (const { id, name, autoCreateTopics, run } of consumerCases) {
-    it(`${id}: ${name}`, async () => {
+  for (const { rules, name, autoCreateTopics, run } of consumerCases) {
+    it(`${rules.join(' ')}: ${name}`, async () => {
       const dir = mkdtempSync(join(tmpdir(), 'dlog-conformance-'));
       onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
       const link = await openLink();

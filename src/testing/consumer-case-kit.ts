@@ -11,6 +11,7 @@ import type {
 } from '../core/index.ts';
 import { systemClock } from '../core/system-clock.ts';
 import { type ConsumerRecord, type ErrorCode, LogError, type TopicPartition } from '../protocol/index.ts';
+import type { RuleId } from './consumer-rules.ts';
 
 /** A gateway on a new, empty log, and the SDK that is examined. */
 export interface ConsumerHarness {
@@ -31,8 +32,9 @@ export interface ConsumerHarness {
   retain(): Promise<void>;
 }
 export interface ConsumerCase {
-  /** Section of the consumer's semantics and the sentence in it; cases of one sentence share it. */
-  readonly id: string;
+  /** The rules it checks; the first one gives it its place. */
+  readonly rules: readonly RuleId[];
+  /** Unique among all cases. */
   readonly name: string;
   /** Whether the log creates topics that are asked for. Default true. */
   readonly autoCreateTopics?: false;
@@ -40,13 +42,13 @@ export interface ConsumerCase {
   run(harness: ConsumerHarness): Promise<void>;
 }
 export function consumerCase(
-  id: string,
+  rules: RuleId | readonly RuleId[],
   name: string,
   run: (world: World) => Promise<void>,
   options: { readonly autoCreateTopics?: false } = {},
 ): ConsumerCase {
   return {
-    id,
+    rules: typeof rules === 'string' ? [rules] : rules,
     name,
     ...options,
     async run(harness) {

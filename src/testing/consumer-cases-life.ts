@@ -46,7 +46,7 @@ const disturbances: readonly Disturbance[] = [
 
 export const lifeCases: readonly ConsumerCase[] = [
   consumerCase(
-    'polling-15',
+    ['polling-39', 'polling-40'],
     'status$ and assignment$ replay the latest; all observables complete on close and never error',
     async (world) => {
       await world.topic('t');
@@ -153,7 +153,7 @@ export const lifeCases: readonly ConsumerCase[] = [
       await until('it is told where there was nothing to read', () => others.some(({ type }) => type === 'caughtUp'));
     },
   ),
-  consumerCase('api-4', 'the constructor names every wrong and unknown key and dials nothing', async (world) => {
+  consumerCase('api-8', 'the constructor names every wrong and unknown key and dials nothing', async (world) => {
     const config: object = {
       ...world.clientConfig,
       groupid: 'g',
@@ -183,7 +183,7 @@ export const lifeCases: readonly ConsumerCase[] = [
     });
   }),
   consumerCase(
-    'api-5',
+    'api-10',
     'close is idempotent; whatever is called afterwards, or waits then, is CLOSED',
     async (world) => {
       await world.produce('t', numbered(2));
@@ -231,7 +231,7 @@ export const lifeCases: readonly ConsumerCase[] = [
       );
     },
   ),
-  consumerCase('api-6', 'close ends also while there is no gateway', async (world) => {
+  consumerCase('api-11', 'close ends also while there is no gateway', async (world) => {
     await world.produce('t', numbered(2));
     const consumer = world.consumer({ groupId: 'g', autoCommit: false });
     await consumer.subscribe('t');
@@ -241,7 +241,7 @@ export const lifeCases: readonly ConsumerCase[] = [
     equal(consumer.metrics().closed, true, 'closed');
     await world.harness.start();
   }),
-  consumerCase('api-7', 'listTopics and partitionsFor describe; what is not there is named', async (world) => {
+  consumerCase('api-12', 'listTopics and partitionsFor describe; what is not there is named', async (world) => {
     await world.topic('t', 3);
     const consumer = world.consumer();
     equal(
@@ -258,7 +258,7 @@ export const lifeCases: readonly ConsumerCase[] = [
     equal(error.topic, 'none', 'topic');
   }),
   consumerCase(
-    'api-8',
+    'api-13',
     'consumers, producer and admin of one client share it, each with its own positions',
     async (world) => {
       await using client = new world.harness.sdk.Client(world.clientConfig);
@@ -279,7 +279,7 @@ export const lifeCases: readonly ConsumerCase[] = [
     },
   ),
   consumerCase(
-    'groups-1',
+    'groups-36',
     'a member that is thrown out while the application is at work and leaves does not come back',
     async (world) => {
       await world.produce('t', numbered(2));
@@ -311,23 +311,27 @@ export const lifeCases: readonly ConsumerCase[] = [
       }
     },
   ),
-  consumerCase('groups-1', 'unsubscribe while subscribe is under way leaves no member behind', async (world) => {
-    await world.topic('t');
-    for (const turns of range(30)) {
-      const consumer = world.consumer({ groupId: `g${turns}` });
-      await consumer.listTopics();
-      const joining = consumer.subscribe('t');
-      if (turns < 20) for (let turn = 0; turn < turns * 2; turn++) await Promise.resolve();
-      else await pause(turns - 20);
-      await consumer.unsubscribe();
-      await joining;
-      equal(consumer.assignment(), [], 'assignment');
-    }
-    await until('no group has a member', async () =>
-      (await world.admin.listGroups()).every(({ members }) => members === 0),
-    );
-  }),
-  consumerCase('api-9', 'groupMetadata, describeGroup and listGroups tell of the member', async (world) => {
+  consumerCase(
+    ['groups-36', 'subscribing-18'],
+    'unsubscribe while subscribe is under way leaves no member behind',
+    async (world) => {
+      await world.topic('t');
+      for (const turns of range(30)) {
+        const consumer = world.consumer({ groupId: `g${turns}` });
+        await consumer.listTopics();
+        const joining = consumer.subscribe('t');
+        if (turns < 20) for (let turn = 0; turn < turns * 2; turn++) await Promise.resolve();
+        else await pause(turns - 20);
+        await consumer.unsubscribe();
+        await joining;
+        equal(consumer.assignment(), [], 'assignment');
+      }
+      await until('no group has a member', async () =>
+        (await world.admin.listGroups()).every(({ members }) => members === 0),
+      );
+    },
+  ),
+  consumerCase('api-14', 'groupMetadata, describeGroup and listGroups tell of the member', async (world) => {
     await world.topic('t');
     const consumer = world.consumer({ groupId: 'g' });
     equal(consumer.groupMetadata(), null, 'before it joined');
@@ -371,26 +375,30 @@ export const lifeCases: readonly ConsumerCase[] = [
       equal(seen, range(60), 'offsets');
       await producing;
     }),
-    consumerCase('promise-3', `stream: every offset exactly once, silently, while ${what}`, async (world) => {
-      await world.topic('t');
-      const consumer = world.consumer({ maxPollRecords: 3 });
-      await consumer.subscribe('t');
-      const producing = underFaults(world, 60, 12, () => disturb(world));
-      const seen: ConsumerRecord<string, string>[] = [];
-      await new Promise<void>((resolve, reject) => {
-        const reading = consumer.stream().subscribe({
-          next: (record) => {
-            if (seen.push(record) < 60) return;
-            reading.unsubscribe();
-            resolve();
-          },
-          error: reject,
+    consumerCase(
+      ['promise-3', 'polling-25'],
+      `stream: every offset exactly once, silently, while ${what}`,
+      async (world) => {
+        await world.topic('t');
+        const consumer = world.consumer({ maxPollRecords: 3 });
+        await consumer.subscribe('t');
+        const producing = underFaults(world, 60, 12, () => disturb(world));
+        const seen: ConsumerRecord<string, string>[] = [];
+        await new Promise<void>((resolve, reject) => {
+          const reading = consumer.stream().subscribe({
+            next: (record) => {
+              if (seen.push(record) < 60) return;
+              reading.unsubscribe();
+              resolve();
+            },
+            error: reject,
+          });
         });
-      });
-      equal(offsetsOf(seen), range(60), 'offsets');
-      await producing;
-    }),
-    consumerCase('promise-4', `a producer writes everything once and in order while ${what}`, async (world) => {
+        equal(offsetsOf(seen), range(60), 'offsets');
+        await producing;
+      },
+    ),
+    consumerCase('promise-10', `a producer writes everything once and in order while ${what}`, async (world) => {
       await world.topic('t');
       const producer = world.keep(new world.harness.sdk.Producer({ ...world.clientConfig, lingerMs: 1 }));
       const sent: Promise<{ offset: number }>[] = [];
@@ -413,7 +421,7 @@ export const lifeCases: readonly ConsumerCase[] = [
       );
       equal((await consumer.endOffsets([T]))[0]?.offset, 200, 'end');
     }),
-    consumerCase('promise-5', `auto-commit never runs ahead of what was processed while ${what}`, async (world) => {
+    consumerCase('promise-9', `auto-commit never runs ahead of what was processed while ${what}`, async (world) => {
       await world.topic('t');
       const consumer = world.consumer({ groupId: 'g', maxPollRecords: 2, autoCommitIntervalMs: 3 });
       let processed = 0;

@@ -21,30 +21,34 @@ import {
 } from './consumer-case-kit.ts';
 
 export const pollingCases: readonly ConsumerCase[] = [
-  consumerCase('polling-1', 'poll resolves at once with what is buffered, else when something comes', async (world) => {
-    await world.topic('t');
-    const consumer = world.consumer();
-    await consumer.subscribe('t');
-    const waiting = consumer.poll({ timeoutMs: 60_000 });
-    await world.produce('t', ['a']);
-    equal(valuesOf(await waiting), ['a'], 'records');
-    await world.produce('t', ['b']);
-    await until('b is buffered', () => consumer.metrics().bufferedBytes > 0);
-    equal(valuesOf(await consumer.poll({ timeoutMs: 0 })), ['b'], 'buffered records');
-  }),
-  consumerCase('polling-2', 'poll resolves with [] when none came in time', async (world) => {
+  consumerCase(
+    ['polling-1', 'polling-2'],
+    'poll resolves at once with what is buffered, else when something comes',
+    async (world) => {
+      await world.topic('t');
+      const consumer = world.consumer();
+      await consumer.subscribe('t');
+      const waiting = consumer.poll({ timeoutMs: 60_000 });
+      await world.produce('t', ['a']);
+      equal(valuesOf(await waiting), ['a'], 'records');
+      await world.produce('t', ['b']);
+      await until('b is buffered', () => consumer.metrics().bufferedBytes > 0);
+      equal(valuesOf(await consumer.poll({ timeoutMs: 0 })), ['b'], 'buffered records');
+    },
+  ),
+  consumerCase('polling-3', 'poll resolves with [] when none came in time', async (world) => {
     await world.topic('t');
     const consumer = world.consumer();
     await consumer.subscribe('t');
     equal(await consumer.poll({ timeoutMs: 0 }), [], 'without waiting');
     equal(await consumer.poll({ timeoutMs: 20 }), [], 'after waiting');
   }),
-  consumerCase('polling-3', 'without subscription or assignment poll is ILLEGAL_STATE', async (world) => {
+  consumerCase('polling-4', 'without subscription or assignment poll is ILLEGAL_STATE', async (world) => {
     const consumer = world.consumer();
     const error = await rejects(consumer.poll(), 'ILLEGAL_STATE');
     assert(/subscribe|assign/.test(error.message), `what is allowed is not named: ${error.message}`);
   }),
-  consumerCase('polling-4', 'two polls at once: the second is ILLEGAL_STATE, the first goes on', async (world) => {
+  consumerCase('polling-5', 'two polls at once: the second is ILLEGAL_STATE, the first goes on', async (world) => {
     await world.topic('t');
     const consumer = world.consumer();
     await consumer.subscribe('t');
@@ -54,7 +58,7 @@ export const pollingCases: readonly ConsumerCase[] = [
     equal(valuesOf(await first), ['a'], 'records');
     equal(await consumer.poll({ timeoutMs: 0 }), [], 'the next poll');
   }),
-  consumerCase('polling-5', 'at most maxPollRecords, sliced from the buffer without fetching again', async (world) => {
+  consumerCase('polling-6', 'at most maxPollRecords, sliced from the buffer without fetching again', async (world) => {
     await world.produce('t', numbered(25));
     const consumer = world.consumer({ maxPollRecords: 10 });
     await consumer.subscribe('t');
@@ -67,7 +71,7 @@ export const pollingCases: readonly ConsumerCase[] = [
     equal(offsetsOf(await consumer.poll()), range(3, 22), 'the rest');
     equal(consumer.metrics().bytesConsumed, received, 'bytes received');
   }),
-  consumerCase('polling-6', 'records of one partition are in offset order, over many batches', async (world) => {
+  consumerCase('polling-7', 'records of one partition are in offset order, over many batches', async (world) => {
     await world.topic('t', 3);
     for (let round = 0; round < 10; round++) {
       for (const partition of [0, 1, 2]) {
@@ -86,7 +90,7 @@ export const pollingCases: readonly ConsumerCase[] = [
       equal(valuesOf(mine), numbered(70), `values of partition ${partition}`);
     }
   }),
-  consumerCase('polling-6', 'partitions take turns: a busy one does not starve the others', async (world) => {
+  consumerCase('polling-8', 'partitions take turns: a busy one does not starve the others', async (world) => {
     await world.topic('t', 3);
     await world.produce('t', numbered(400));
     await world.produce('t', [
@@ -108,7 +112,7 @@ export const pollingCases: readonly ConsumerCase[] = [
     equal(seen.length, 40, 'slices are filled up');
   }),
   consumerCase(
-    'polling-7',
+    'polling-9',
     'while reconnecting poll waits and then returns []; afterwards nothing is missing',
     async (world) => {
       await world.produce('t', numbered(2));
@@ -123,7 +127,7 @@ export const pollingCases: readonly ConsumerCase[] = [
       equal(offsetsOf(await waiting), [2], 'offsets afterwards');
     },
   ),
-  consumerCase('polling-8', 'records are own data properties', async (world) => {
+  consumerCase('polling-11', 'records are own data properties', async (world) => {
     await world.produce('t', [{ value: 'v', key: 'k', timestamp: 1_234, headers: [{ key: 'h', value: utf8('x') }] }]);
     const consumer = world.consumer();
     await consumer.subscribe('t');
@@ -148,7 +152,7 @@ export const pollingCases: readonly ConsumerCase[] = [
     equal(JSON.parse(JSON.stringify(record)).value, 'v', 'as JSON');
   }),
   consumerCase(
-    'polling-8',
+    'polling-12',
     'keys and values are decoded inside poll, each with its topic, partition and headers',
     async (world) => {
       await world.produce('t', [{ value: '1', key: 'k', headers: [{ key: 'h', value: null }] }, { value: null }]);
@@ -168,7 +172,7 @@ export const pollingCases: readonly ConsumerCase[] = [
     },
   ),
   consumerCase(
-    'polling-9',
+    'polling-14',
     'positions advance when records are returned, not when they are received',
     async (world) => {
       await world.produce('t', numbered(5));
@@ -181,7 +185,7 @@ export const pollingCases: readonly ConsumerCase[] = [
     },
   ),
   consumerCase(
-    'polling-10',
+    ['polling-17', 'polling-18'],
     'an abort before or during poll rejects with ABORTED and loses no record',
     async (world) => {
       await world.produce('t', numbered(4));
@@ -209,7 +213,7 @@ export const pollingCases: readonly ConsumerCase[] = [
       }
     },
   ),
-  consumerCase('polling-10', 'an abort after poll has resolved changes nothing', async (world) => {
+  consumerCase('polling-17', 'an abort after poll has resolved changes nothing', async (world) => {
     await world.produce('t', numbered(2));
     const consumer = world.consumer({ maxPollRecords: 1 });
     await consumer.subscribe('t');
@@ -219,7 +223,7 @@ export const pollingCases: readonly ConsumerCase[] = [
     equal(offsetsOf(await consumer.poll()), [1], 'the next record');
   }),
   consumerCase(
-    'polling-16',
+    ['polling-41', 'polling-42'],
     "a poison record, 'throw': those before it first, then every poll fails until a seek past it",
     async (world) => {
       await world.topic('t', 2);
@@ -247,7 +251,7 @@ export const pollingCases: readonly ConsumerCase[] = [
     },
   ),
   consumerCase(
-    'polling-16',
+    'polling-43',
     "a poison record, 'skip': it is passed over with a poison event, and the position behind it",
     async (world) => {
       await world.produce('t', ['1', 'x', 'y']);
@@ -267,7 +271,7 @@ export const pollingCases: readonly ConsumerCase[] = [
     },
   ),
   consumerCase(
-    'polling-16',
+    'polling-43',
     'a poison record, a handler: it is called once, and what follows waits for it',
     async (world) => {
       await world.produce('t', [{ value: '1' }, { value: '2', key: 'x' }, { value: '3' }]);
@@ -294,7 +298,7 @@ export const pollingCases: readonly ConsumerCase[] = [
       equal(handled, [[1, 'key', 'no keys please']], 'calls');
     },
   ),
-  consumerCase('polling-16', 'a poison handler that throws fails every poll until a seek', async (world) => {
+  consumerCase('polling-42', 'a poison handler that throws fails every poll until a seek', async (world) => {
     await world.produce('t', ['1', '2']);
     const consumer = world.consumer({
       value: () => {
@@ -309,7 +313,7 @@ export const pollingCases: readonly ConsumerCase[] = [
     await rejects(consumer.poll({ timeoutMs: 5_000 }), 'DESERIALIZATION_FAILED');
   }),
   consumerCase(
-    'polling-17',
+    ['polling-44', 'polling-50'],
     'maxPollIntervalMs: who is late is lost to the group, hears of it at the next poll, and rejoins',
     async (world) => {
       await world.produce('t', numbered(2));
@@ -333,7 +337,7 @@ export const pollingCases: readonly ConsumerCase[] = [
     },
   ),
   consumerCase(
-    'polling-17',
+    'polling-48',
     'maxPollIntervalMs: who waits in poll, or does not read at all, is never late',
     async (world) => {
       await world.topic('t');
@@ -355,7 +359,7 @@ export const pollingCases: readonly ConsumerCase[] = [
       );
     },
   ),
-  consumerCase('polling-0', 'poll names wrong and unknown options', async (world) => {
+  consumerCase('api-9', 'poll names wrong and unknown options', async (world) => {
     await world.topic('t');
     const consumer = world.consumer();
     await consumer.subscribe('t');
@@ -382,7 +386,7 @@ export const pollingCases: readonly ConsumerCase[] = [
   }),
 
   consumerCase(
-    'pausing-1',
+    ['pausing-1', 'pausing-2', 'pausing-3'],
     'a paused partition is not delivered; what is buffered is neither lost nor fetched again; the others go on',
     async (world) => {
       await world.topic('t', 2);
@@ -429,7 +433,7 @@ export const pollingCases: readonly ConsumerCase[] = [
       'what was left',
     );
   }),
-  consumerCase('pausing-2', 'a pause survives polls, seeks and reconnects', async (world) => {
+  consumerCase('pausing-4', 'a pause survives polls, seeks and reconnects', async (world) => {
     await world.produce('t', numbered(3));
     const consumer = world.consumer({ groupId: 'g' });
     await consumer.subscribe('t');
@@ -445,7 +449,7 @@ export const pollingCases: readonly ConsumerCase[] = [
     consumer.resume();
     equal(offsetsOf(await drain(consumer, 2)), [1, 2], 'offsets');
   }),
-  consumerCase('pausing-2', 'a pause ends with revocation', async (world) => {
+  consumerCase(['pausing-6', 'pausing-5'], 'a pause ends with revocation', async (world) => {
     for (const topic of ['t', 'u']) await world.produce(topic, numbered(2));
     const consumer = world.consumer({ groupId: 'g' });
     await consumer.subscribe(['t', 'u']);
@@ -461,7 +465,7 @@ export const pollingCases: readonly ConsumerCase[] = [
       'records',
     );
   }),
-  consumerCase('pausing-3', 'pausing stops credit: no more is received than may be held', async (world) => {
+  consumerCase('pausing-7', 'pausing stops credit: no more is received than may be held', async (world) => {
     await world.topic('t');
     for (let i = 0; i < 30; i++) await world.produce('t', [`${'x'.repeat(10_000)}${i}`]);
     const consumer = world.consumer({ maxBufferedBytes: 50_000, maxPollRecords: 1 });
@@ -503,7 +507,7 @@ export const pollingCases: readonly ConsumerCase[] = [
     equal(first?.headers, headers, 'headers');
     equal(second?.headers, [], 'no headers');
   }),
-  consumerCase('records-3', 'timestamps come back as they were given', async (world) => {
+  consumerCase('records-8', 'timestamps come back as they were given', async (world) => {
     const now = Date.now();
     await world.produce('t', [{ value: 'a', timestamp: 0 }, { value: 'b', timestamp: now + 86_400_000 }, 'c']);
     const consumer = world.consumer();
@@ -513,7 +517,7 @@ export const pollingCases: readonly ConsumerCase[] = [
     assert(c !== undefined && Math.abs(c.timestamp - now) < 60_000, `timestamp of now: ${c?.timestamp}`);
     equal(c.timestampType, 'create', 'timestampType');
   }),
-  consumerCase('records-4', 'without deserializers keys and values are bytes, whatever they hold', async (world) => {
+  consumerCase('records-9', 'without deserializers keys and values are bytes, whatever they hold', async (world) => {
     const bytes = Uint8Array.from({ length: 256 }, (_, i) => i);
     await world.produce('t', [{ value: bytes, key: bytes }]);
     const consumer = world.keep(new world.harness.sdk.Consumer({ ...world.clientConfig, autoOffsetReset: 'earliest' }));
@@ -521,7 +525,7 @@ export const pollingCases: readonly ConsumerCase[] = [
     const [record] = await drain(consumer, 1);
     equal([record?.key, record?.value], [bytes, bytes], 'key and value');
   }),
-  consumerCase('records-5', 'a record larger than every fetch limit is still delivered', async (world) => {
+  consumerCase('records-10', 'a record larger than every fetch limit is still delivered', async (world) => {
     const large = 'x'.repeat(900_000);
     await world.produce('t', ['before', large, 'after']);
     const consumer = world.consumer({ maxPartitionFetchBytes: 1_000, fetchMaxBytes: 2_000, maxBufferedBytes: 20_000 });
@@ -532,7 +536,7 @@ export const pollingCases: readonly ConsumerCase[] = [
       'lengths',
     );
   }),
-  consumerCase('records-6', 'a batch that was compressed reads the same', async (world) => {
+  consumerCase('records-11', 'a batch that was compressed reads the same', async (world) => {
     const producer = world.keep(
       new world.harness.sdk.Producer({ ...world.clientConfig, lingerMs: 5, compression: 'gzip' }),
     );
@@ -544,7 +548,7 @@ export const pollingCases: readonly ConsumerCase[] = [
   }),
 
   consumerCase(
-    'promise-1',
+    'promise-4',
     'data lost to retention is a gap event that says from where to where, and why',
     async (world) => {
       await world.topic('t', 1, { 'retention.ms': '60000' });
@@ -566,7 +570,7 @@ export const pollingCases: readonly ConsumerCase[] = [
     },
   ),
   consumerCase(
-    'promise-2',
+    'promise-5',
     'a topic that was deleted and created anew is a gap, and read from its beginning',
     async (world) => {
       for (const groupId of [undefined, 'g']) {

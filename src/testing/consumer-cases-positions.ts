@@ -22,18 +22,25 @@ import {
 const T = at('t');
 
 export const positionCases: readonly ConsumerCase[] = [
-  consumerCase('commits-1', 'auto-commit commits what was handed out before the records in hand', async (world) => {
-    await world.produce('t', numbered(9));
-    const consumer = world.consumer({ groupId: 'g', autoCommitIntervalMs: 5, maxPollRecords: 3 });
-    await consumer.subscribe('t');
-    for (const committed of [0, 3, 6]) {
-      equal((await consumer.poll({ timeoutMs: 5_000 })).length, 3, 'records');
-      await until(`${committed} is committed`, async () => ((await consumer.committed(T))?.offset ?? 0) === committed);
-      await pause(20);
-      equal((await consumer.committed(T))?.offset ?? 0, committed, 'committed while the records are in hand');
-    }
-  }),
-  consumerCase('commits-1', 'with autoCommit false nothing is committed by itself, nor on close', async (world) => {
+  consumerCase(
+    ['commits-1', 'commits-2'],
+    'auto-commit commits what was handed out before the records in hand',
+    async (world) => {
+      await world.produce('t', numbered(9));
+      const consumer = world.consumer({ groupId: 'g', autoCommitIntervalMs: 5, maxPollRecords: 3 });
+      await consumer.subscribe('t');
+      for (const committed of [0, 3, 6]) {
+        equal((await consumer.poll({ timeoutMs: 5_000 })).length, 3, 'records');
+        await until(
+          `${committed} is committed`,
+          async () => ((await consumer.committed(T))?.offset ?? 0) === committed,
+        );
+        await pause(20);
+        equal((await consumer.committed(T))?.offset ?? 0, committed, 'committed while the records are in hand');
+      }
+    },
+  ),
+  consumerCase('commits-6', 'with autoCommit false nothing is committed by itself, nor on close', async (world) => {
     await world.produce('t', numbered(3));
     const consumer = world.consumer({ groupId: 'g', autoCommit: false, autoCommitIntervalMs: 1 });
     const events = eventsOf(consumer);
@@ -49,22 +56,30 @@ export const positionCases: readonly ConsumerCase[] = [
     const next = world.consumer({ groupId: 'g' });
     equal(await next.committed(T), null, 'committed');
   }),
-  consumerCase('commits-2', 'commit() commits current positions; the group resumes there', async (world) => {
-    await world.topic('t', 2);
-    await world.produce('t', [...numbered(4), { value: 'other', partition: 1 }]);
-    const consumer = world.consumer({ groupId: 'g', autoCommit: false });
-    await consumer.subscribe('t');
-    await drain(consumer, 5);
-    await consumer.commit();
-    equal([(await consumer.committed(T))?.offset, (await consumer.committed(at('t', 1)))?.offset], [4, 1], 'committed');
-    await consumer.close();
-    await world.produce('t', ['next']);
-    const next = world.consumer({ groupId: 'g', autoOffsetReset: 'none' });
-    await next.subscribe('t');
-    equal(valuesOf(await drain(next, 1)), ['next'], 'records');
-  }),
   consumerCase(
-    'commits-2',
+    ['commits-7', 'offsets-2'],
+    'commit() commits current positions; the group resumes there',
+    async (world) => {
+      await world.topic('t', 2);
+      await world.produce('t', [...numbered(4), { value: 'other', partition: 1 }]);
+      const consumer = world.consumer({ groupId: 'g', autoCommit: false });
+      await consumer.subscribe('t');
+      await drain(consumer, 5);
+      await consumer.commit();
+      equal(
+        [(await consumer.committed(T))?.offset, (await consumer.committed(at('t', 1)))?.offset],
+        [4, 1],
+        'committed',
+      );
+      await consumer.close();
+      await world.produce('t', ['next']);
+      const next = world.consumer({ groupId: 'g', autoOffsetReset: 'none' });
+      await next.subscribe('t');
+      equal(valuesOf(await drain(next, 1)), ['next'], 'records');
+    },
+  ),
+  consumerCase(
+    ['commits-8', 'commits-10'],
     'commit(offsets) commits exactly those and leaves positions alone; metadata byte for byte',
     async (world) => {
       await world.topic('t', 2);
@@ -84,7 +99,7 @@ export const positionCases: readonly ConsumerCase[] = [
       equal((await consumer.committed(T))?.offset, 0, 'an empty commit');
     },
   ),
-  consumerCase('commits-2', 'the input of commit is copied at the call', async (world) => {
+  consumerCase('commits-9', 'the input of commit is copied at the call', async (world) => {
     await world.topic('t');
     const consumer = world.consumer({ groupId: 'g', autoCommit: false });
     await consumer.subscribe('t');
@@ -97,7 +112,7 @@ export const positionCases: readonly ConsumerCase[] = [
     equal(await consumer.committed(T), { offset: 5, metadata: 'a' }, 'committed');
   }),
   consumerCase(
-    'commits-2',
+    'commits-11',
     'negative, fractional and unsafe offsets are INVALID_REQUEST, named, and nothing is sent',
     async (world) => {
       await world.topic('t', 2);
@@ -125,7 +140,7 @@ export const positionCases: readonly ConsumerCase[] = [
     },
   ),
   consumerCase(
-    'commits-3',
+    'commits-12',
     'a commit that meets a dropped connection succeeds once the gateway is back',
     async (world) => {
       await world.produce('t', numbered(2));
@@ -137,7 +152,7 @@ export const positionCases: readonly ConsumerCase[] = [
       equal((await consumer.committed(T))?.offset, 2, 'committed');
     },
   ),
-  consumerCase('commits-4', 'a partition the member does not own is COMMIT_FAILED', async (world) => {
+  consumerCase('commits-15', 'a partition the member does not own is COMMIT_FAILED', async (world) => {
     await world.topic('t');
     await world.topic('u');
     const consumer = world.consumer({ groupId: 'g' });
@@ -145,7 +160,7 @@ export const positionCases: readonly ConsumerCase[] = [
     const error = await rejects(consumer.commit([{ ...at('u'), offset: 0 }]), 'COMMIT_FAILED');
     equal(error.retriable, false, 'retriable');
   }),
-  consumerCase('commits-5', 'with assign a commit succeeds only while the group has no member', async (world) => {
+  consumerCase('commits-18', 'with assign a commit succeeds only while the group has no member', async (world) => {
     await world.produce('t', numbered(2));
     const alone = world.consumer({ groupId: 'g', autoCommit: false });
     await alone.assign([T]);
@@ -156,26 +171,30 @@ export const positionCases: readonly ConsumerCase[] = [
     await rejects(alone.commit([{ ...T, offset: 2 }]), 'COMMIT_FAILED', 'UNKNOWN_MEMBER_ID', 'ILLEGAL_STATE');
     equal((await member.committed(T))?.offset, 1, 'committed after the refusal');
   }),
-  consumerCase('commits-6', 'close() commits positions; asyncDispose only what is processed', async (world) => {
-    await world.produce('t', numbered(6));
-    {
-      await using consumer = world.consumer({ groupId: 'disposed', maxPollRecords: 2 });
+  consumerCase(
+    ['commits-19', 'commits-20'],
+    'close() commits positions; asyncDispose only what is processed',
+    async (world) => {
+      await world.produce('t', numbered(6));
+      {
+        await using consumer = world.consumer({ groupId: 'disposed', maxPollRecords: 2 });
+        await consumer.subscribe('t');
+        await drain(consumer, 4);
+      }
+      const consumer = world.consumer({ groupId: 'closed', maxPollRecords: 2 });
       await consumer.subscribe('t');
       await drain(consumer, 4);
-    }
-    const consumer = world.consumer({ groupId: 'closed', maxPollRecords: 2 });
-    await consumer.subscribe('t');
-    await drain(consumer, 4);
-    await consumer.close();
-    for (const [groupId, offset] of [
-      ['disposed', 2],
-      ['closed', 4],
-    ] as const) {
-      const next = world.consumer({ groupId });
-      equal((await next.committed(T))?.offset, offset, `committed, ${groupId}`);
-    }
-  }),
-  consumerCase('commits-7', 'committed is null where the group has none, per partition', async (world) => {
+      await consumer.close();
+      for (const [groupId, offset] of [
+        ['disposed', 2],
+        ['closed', 4],
+      ] as const) {
+        const next = world.consumer({ groupId });
+        equal((await next.committed(T))?.offset, offset, `committed, ${groupId}`);
+      }
+    },
+  ),
+  consumerCase('commits-21', 'committed is null where the group has none, per partition', async (world) => {
     await world.topic('t', 2);
     const consumer = world.consumer({ groupId: 'g', autoCommit: false });
     equal(await consumer.committed(T), null, 'committed of a group that was never there');
@@ -239,7 +258,7 @@ export const positionCases: readonly ConsumerCase[] = [
     equal(valuesOf(await drain(late, 1)), ['new'], 'values where nothing is young enough');
   }),
   consumerCase(
-    'seeking-4',
+    ['seeking-4', 'seeking-5'],
     'seek: unassigned is ILLEGAL_STATE, a wrong offset INVALID_REQUEST, both named',
     async (world) => {
       await world.topic('t');
@@ -261,7 +280,7 @@ export const positionCases: readonly ConsumerCase[] = [
     },
   ),
   consumerCase(
-    'seeking-5',
+    ['seeking-6', 'seeking-8'],
     'a seek takes effect at once: what is buffered or on its way is dropped; the last one wins',
     async (world) => {
       await world.produce('t', numbered(20));
@@ -285,7 +304,7 @@ export const positionCases: readonly ConsumerCase[] = [
       equal(await consumer.position(T), 4, 'against a lookup by time in flight');
     },
   ),
-  consumerCase('seeking-5', 'a seek while poll waits counts for that poll', async (world) => {
+  consumerCase('seeking-6', 'a seek while poll waits counts for that poll', async (world) => {
     await world.produce('t', numbered(3));
     const consumer = world.consumer();
     await consumer.subscribe('t');
@@ -294,7 +313,7 @@ export const positionCases: readonly ConsumerCase[] = [
     consumer.seek(T, 1);
     equal(offsetsOf(await waiting), [1, 2], 'offsets');
   }),
-  consumerCase('seeking-5', 'inside for await a seek counts for the next record', async (world) => {
+  consumerCase('seeking-6', 'inside for await a seek counts for the next record', async (world) => {
     await world.produce('t', numbered(5));
     const consumer = world.consumer();
     await consumer.subscribe('t');
@@ -307,7 +326,7 @@ export const positionCases: readonly ConsumerCase[] = [
     equal(seen, [0, 1, 0, 1, 2, 3, 4], 'offsets');
   }),
   consumerCase(
-    'seeking-6',
+    ['seeking-9', 'seeking-16', 'seeking-17'],
     'seekToBeginning, seekToEnd, seekToTail, seekToTimestamp; position() resolves the lazy ones',
     async (world) => {
       for (const n of range(10)) await world.produce('t', [{ value: `${n}`, timestamp: 1_000 + n }]);
@@ -331,7 +350,7 @@ export const positionCases: readonly ConsumerCase[] = [
     },
   ),
   consumerCase(
-    'seeking-7',
+    'seeking-11',
     'a position outside the log is reset by autoOffsetReset, with a gap event',
     async (world) => {
       await world.produce('t', numbered(3));
@@ -352,7 +371,7 @@ export const positionCases: readonly ConsumerCase[] = [
     },
   ),
   consumerCase(
-    'seeking-7',
+    ['seeking-12', 'seeking-13'],
     "outside the log with 'none': the error with the log's start and end, every poll, until a seek",
     async (world) => {
       await world.produce('t', numbered(3));
@@ -368,7 +387,7 @@ export const positionCases: readonly ConsumerCase[] = [
     },
   ),
   consumerCase(
-    'seeking-8',
+    ['seeking-14', 'seeking-15'],
     'offsetsForTimes, beginningOffsets, endOffsets answer in order and move no position',
     async (world) => {
       await world.topic('t', 2);

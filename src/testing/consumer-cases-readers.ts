@@ -39,7 +39,7 @@ const committedBy = async (consumer: TextConsumer): Promise<number | null> =>
 
 export const readerCases: readonly ConsumerCase[] = [
   consumerCase(
-    'polling-11',
+    ['polling-20', 'polling-21'],
     'leaving for await by break leaves the record in hand uncommitted, and skips nothing',
     async (world) => {
       await world.produce('t', numbered(8));
@@ -61,7 +61,7 @@ export const readerCases: readonly ConsumerCase[] = [
     },
   ),
   consumerCase(
-    'polling-11',
+    'polling-20',
     'leaving for await by an exception leaves the record in hand to the next member',
     async (world) => {
       await world.produce('t', numbered(5));
@@ -80,7 +80,7 @@ export const readerCases: readonly ConsumerCase[] = [
       equal(offsetsOf(await drain(next, 3)), [2, 3, 4], 'offsets of the next member');
     },
   ),
-  consumerCase('polling-11', 'a record of for await is processed when the next is asked for', async (world) => {
+  consumerCase('polling-19', 'a record of for await is processed when the next is asked for', async (world) => {
     await world.produce('t', numbered(3));
     const consumer = world.consumer({ groupId: 'g', autoCommitIntervalMs: 5 });
     await consumer.subscribe('t');
@@ -97,7 +97,7 @@ export const readerCases: readonly ConsumerCase[] = [
     equal(await iterator.next(), { done: true, value: undefined }, 'next() afterwards');
   }),
   consumerCase(
-    'polling-12',
+    ['polling-22', 'polling-24'],
     'stream() is cold: nothing is taken before it is subscribed to, and each continues at the position',
     async (world) => {
       await world.produce('t', numbered(6));
@@ -111,7 +111,7 @@ export const readerCases: readonly ConsumerCase[] = [
       equal(offsetsOf(await drain(consumer, 1)), [5], 'poll');
     },
   ),
-  consumerCase('polling-12', 'one reader at a time, of whatever kind; the first goes on', async (world) => {
+  consumerCase('polling-23', 'one reader at a time, of whatever kind; the first goes on', async (world) => {
     await world.topic('t');
     const consumer = world.consumer();
     await consumer.subscribe('t');
@@ -134,32 +134,39 @@ export const readerCases: readonly ConsumerCase[] = [
     await rejects(some(consumer, 1), 'ILLEGAL_STATE');
     await iterator.return?.();
   }),
-  consumerCase('polling-12', 'a stream errors as poll rejects, and completes on close', async (world) => {
-    await world.produce('t', ['a']);
-    const none = world.consumer();
-    await rejects(some(none, 1), 'ILLEGAL_STATE');
-    const failing = world.consumer({ autoOffsetReset: 'none' });
-    await failing.assign([at('t')]);
-    await rejects(some(failing, 1), 'NO_OFFSET_FOR_PARTITION');
-    failing.seekToBeginning();
-    equal(await some(failing, 1), [0], 'after the seek');
-    const consumer = world.consumer();
-    await consumer.subscribe('t');
-    for (const kind of ['stream', 'batches'] as const) {
-      const fresh = world.consumer();
-      await fresh.subscribe('t');
-      const completed = new Promise<string>((resolve, reject) =>
-        (kind === 'stream' ? fresh.stream().pipe(ignoreElements()) : fresh.batches().pipe(ignoreElements())).subscribe({
-          complete: () => resolve('completed'),
-          error: reject,
-        }),
-      );
-      await fresh.close();
-      equal(await completed, 'completed', kind);
-    }
-  }),
   consumerCase(
-    'polling-13',
+    ['polling-26', 'polling-27'],
+    'a stream errors as poll rejects, and completes on close',
+    async (world) => {
+      await world.produce('t', ['a']);
+      const none = world.consumer();
+      await rejects(some(none, 1), 'ILLEGAL_STATE');
+      const failing = world.consumer({ autoOffsetReset: 'none' });
+      await failing.assign([at('t')]);
+      await rejects(some(failing, 1), 'NO_OFFSET_FOR_PARTITION');
+      failing.seekToBeginning();
+      equal(await some(failing, 1), [0], 'after the seek');
+      const consumer = world.consumer();
+      await consumer.subscribe('t');
+      for (const kind of ['stream', 'batches'] as const) {
+        const fresh = world.consumer();
+        await fresh.subscribe('t');
+        const completed = new Promise<string>((resolve, reject) =>
+          (kind === 'stream'
+            ? fresh.stream().pipe(ignoreElements())
+            : fresh.batches().pipe(ignoreElements())
+          ).subscribe({
+            complete: () => resolve('completed'),
+            error: reject,
+          }),
+        );
+        await fresh.close();
+        equal(await completed, 'completed', kind);
+      }
+    },
+  ),
+  consumerCase(
+    'polling-28',
     'plain: a record is processed when next returns; leaving inside next skips and repeats nothing',
     async (world) => {
       await world.produce('t', numbered(4));
@@ -173,7 +180,7 @@ export const readerCases: readonly ConsumerCase[] = [
       equal(offsetsOf(await drain(next, 2)), [2, 3], 'the next member');
     },
   ),
-  consumerCase('polling-13', 'batches() emits slices of at most maxPollRecords', async (world) => {
+  consumerCase('polling-6', 'batches() emits slices of at most maxPollRecords', async (world) => {
     await world.produce('t', numbered(7));
     const consumer = world.consumer({ maxPollRecords: 3 });
     await consumer.subscribe('t');
@@ -188,7 +195,7 @@ export const readerCases: readonly ConsumerCase[] = [
     );
   }),
   consumerCase(
-    'polling-14',
+    ['polling-29', 'polling-30', 'polling-31', 'polling-32', 'polling-33'],
     'manualAck: at most maxInFlight unacknowledged; acks in any order; only the contiguous prefix is committed',
     async (world) => {
       await world.produce('t', numbered(10));
@@ -218,7 +225,7 @@ export const readerCases: readonly ConsumerCase[] = [
     },
   ),
   consumerCase(
-    'polling-14',
+    'polling-34',
     'manualAck: close waits for acks up to its timeout, and commits what was acknowledged',
     async (world) => {
       await world.produce('t', numbered(4));
@@ -240,7 +247,7 @@ export const readerCases: readonly ConsumerCase[] = [
       }
     },
   ),
-  consumerCase('polling-14', 'acknowledge() acknowledges what comes through, in whatever order', async (world) => {
+  consumerCase('polling-35', 'acknowledge() acknowledges what comes through, in whatever order', async (world) => {
     await world.produce('t', numbered(6));
     const consumer = world.consumer({ groupId: 'g' });
     await consumer.subscribe('t');
@@ -259,7 +266,7 @@ export const readerCases: readonly ConsumerCase[] = [
     reading.unsubscribe();
     acked.unsubscribe();
   }),
-  consumerCase('polling-14', 'a seek while records are unacknowledged: their acks are late', async (world) => {
+  consumerCase('polling-33', 'a seek while records are unacknowledged: their acks are late', async (world) => {
     await world.produce('t', numbered(4));
     const consumer = world.consumer({ groupId: 'g', autoCommit: false });
     await consumer.subscribe('t');
@@ -276,7 +283,7 @@ export const readerCases: readonly ConsumerCase[] = [
     reading.unsubscribe();
   }),
   consumerCase(
-    'polling-15',
+    'polling-36',
     'forEach commits only what work finished, and starts again at what failed',
     async (world) => {
       await world.produce('t', numbered(6));
@@ -311,7 +318,7 @@ export const readerCases: readonly ConsumerCase[] = [
     },
   ),
   consumerCase(
-    'polling-15',
+    'polling-37',
     'forEach at concurrency 1 keeps the order and never overlaps; more work side by side',
     async (world) => {
       await world.produce('t', numbered(12));
@@ -338,7 +345,7 @@ export const readerCases: readonly ConsumerCase[] = [
       }
     },
   ),
-  consumerCase('polling-12', 'several records of one slice: values are those of the log', async (world) => {
+  consumerCase('polling-24', 'several records of one slice: values are those of the log', async (world) => {
     await world.produce('t', numbered(50));
     const consumer = world.consumer();
     await consumer.subscribe('t');

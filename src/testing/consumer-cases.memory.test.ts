@@ -5,8 +5,8 @@ import { consumerCases } from './consumer-cases.ts';
 import { createTestGateway } from './test-gateway.ts';
 
 describe('the consumer, with the gateway in memory', () => {
-  for (const { id, name, autoCreateTopics, run } of consumerCases) {
-    it(`${id}: ${name}`, async () => {
+  for (const { rules, name, autoCreateTopics, run } of consumerCases) {
+    it(`${rules.join(' ')}: ${name}`, async () => {
       await using gateway = await createTestGateway({ autoCreateTopics });
       await run({
         sdk: { Admin, Client, Consumer, Producer },

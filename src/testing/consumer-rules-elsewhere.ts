@@ -1,0 +1,39 @@
+// Tests beside the cases that rules of the consumer lean on: where a manual clock, a hand-made batch, a disk or a browser is needed. Data only.
+import type { NamedTest, RuleId } from './consumer-rules.ts';
+
+const in_ = (file: string, ...tests: readonly string[]): NamedTest[] => tests.map((test) => ({ file, test }));
+
+export const checkedElsewhere: Partial<Record<RuleId, readonly NamedTest[]>> = {
+  'subscribing-13': in_(
+    'src/core/consumer.positions.test.ts',
+    'without a groupId reads all partitions, and new ones from the earliest offset',
+  ),
+  'polling-13': in_('src/core/deserializers.test.ts', 'hands out the very bytes'),
+  'polling-15': in_('src/core/buffer.test.ts', 'does not take a hole of compaction for a loss'),
+  'polling-16': in_('src/core/buffer.test.ts', 'moves past control batches and empty frames'),
+  'polling-49': in_(
+    'src/server/session-requests.test.ts',
+    'fence a member whose application is busy for longer than maxPollIntervalMs',
+  ),
+  'commits-17': in_('src/server/groups.test.ts', 'of a member needs its id, its present epoch, and the partition'),
+  'records-3': in_(
+    'src/core/buffer.test.ts',
+    'delivers nothing of an aborted transaction, also when its marker comes in a later frame',
+  ),
+  'records-4': in_('src/core/buffer.test.ts', 'moves past control batches and empty frames'),
+  'records-5': in_(
+    'src/core/buffer.test.ts',
+    'delivers nothing of an aborted transaction, also when its marker comes in a later frame',
+    'delivers nothing of either when one producer aborts twice',
+  ),
+  'records-6': in_(
+    'src/core/buffer.test.ts',
+    'verifies a batch before it is decoded, and names the offset of a damaged one',
+  ),
+  'records-7': in_(
+    'src/core/consumer.bounds.test.ts',
+    'that is gone when fetched again is not noticed',
+    'that stays is CORRUPT_MESSAGE on every poll, never delivered, never skipped silently',
+  ),
+  'promise-11': in_('gateway/src/backends/embedded/kill.test.ts', 'what was acknowledged survives kill -9'),
+};
