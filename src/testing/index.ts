@@ -1,6 +1,7 @@
 // For tests of what is built on this project: no network, no sleeping, no test runner.
 
 export { type ConsumerCase, type ConsumerHarness, consumerCases } from './consumer-cases.ts';
+export type { FailOptions, FrameFilter, Hold, HoldOptions, RequestName } from './faults.ts';
 export { type LogCase, type LogHarness, logCases } from './log-cases.ts';
 export { ManualClock } from './manual-clock.ts';
 export {
@@ -10,6 +11,12 @@ export {
   type MemoryTransportOptions,
   memoryTransport,
 } from './memory-transport.ts';
-export { createTestGateway, type TestGateway, type TestGatewayOptions, type TestRecord } from './test-gateway.ts';
+export {
+  createTestGateway,
+  type DropOptions,
+  type TestGateway,
+  type TestGatewayOptions,
+  type TestRecord,
+} from './test-gateway.ts';
 export { type TransportCase, type TransportCaseContext, transportCases } from './transport-cases.ts';
 export { PEER_GREETING, type PeerSocket, transportPeer } from './transport-peer.ts';

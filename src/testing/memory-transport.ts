@@ -30,6 +30,8 @@ export interface MemoryTransportOptions {
   readonly latencyMs?: number | undefined;
 }
 export interface MemoryTransport extends Transport {
+  /** Of what is sent from now on; nothing overtakes what was sent before it. Without a clock it stays without effect. */
+  latencyMs: number;
   /** Connections that are open. */
   readonly sockets: readonly MemorySocket[];
   /** From now on dials fail (or no longer do) as if nobody listened. */
@@ -47,14 +49,22 @@ interface Wire {
 export function memoryTransport({ accept, clock, latencyMs = 0 }: MemoryTransportOptions): MemoryTransport {
   const links = new Set<Link>();
   let refusing = false;
+  let delayMs = latencyMs;
   const wire: Wire = {
     held: false,
     schedule: (deliver) => {
-      if (clock === undefined || latencyMs === 0) queueMicrotask(deliver);
-      else clock.after(latencyMs, deliver);
+      if (clock === undefined || delayMs === 0) queueMicrotask(deliver);
+      else clock.after(delayMs, deliver);
     },
   };
   return {
+    get latencyMs() {
+      return delayMs;
+    },
+    set latencyMs(ms) {
+      if (!(ms >= 0)) throw new LogError('INVALID_REQUEST', `latencyMs must be a number of at least 0, got ${ms}`);
+      delayMs = ms;
+    },
     name: 'memory',
     defaultServer: 'memory:9192',
     defaultScheme: 'ws',
@@ -207,6 +217,8 @@ class Link {
 }
 
 interface Parcel {
+  /** It has been on its way for long enough. */
+  due: boolean;
   readonly bytes: number;
   readonly deliver: () => void;
   readonly onWritten: (() => void) | undefined;
@@ -216,8 +228,6 @@ interface Parcel {
 class Pipe {
   readonly #wire: Wire;
   #parcels: Parcel[] = [];
-  /** Deliveries that were due while the wire was held or the receiver paused. */
-  #due = 0;
   paused = false;
   bytes = 0;
 
@@ -226,19 +236,20 @@ class Pipe {
   }
 
   push(bytes: number, deliver: () => void, onWritten?: () => void): void {
-    this.#parcels.push({ bytes, deliver, onWritten });
+    const parcel: Parcel = { due: false, bytes, deliver, onWritten };
+    this.#parcels.push(parcel);
     this.bytes += bytes;
     this.#wire.schedule(() => {
-      this.#due++;
+      parcel.due = true;
       this.resume();
     });
   }
 
   resume(): void {
-    while (!this.#wire.held && !this.paused && this.#due > 0) {
-      this.#due--;
-      const parcel = this.#parcels.shift();
-      if (parcel === undefined) return;
+    while (!this.#wire.held && !this.paused) {
+      const [parcel] = this.#parcels;
+      if (parcel?.due !== true) return;
+      this.#parcels.shift();
       this.bytes -= parcel.bytes;
       parcel.deliver();
       parcel.onWritten?.();
@@ -248,7 +259,6 @@ class Pipe {
   clear(): void {
     const lost = this.#parcels;
     this.#parcels = [];
-    this.#due = 0;
     this.bytes = 0;
     for (const { onWritten } of lost) onWritten?.();
   }

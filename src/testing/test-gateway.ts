@@ -1,7 +1,15 @@
 // A whole gateway in memory, for tests of applications: a log, the protocol session and a transport that reaches them. Knows nothing of sockets or disks.
-import type { Clock, Random } from '../core/index.ts';
+import type { Clock, Random, Transport } from '../core/index.ts';
 import { systemClock, systemRandom } from '../core/system-clock.ts';
-import { CLOSE_CODES, encodeBatch, LogError, partitionForKey, type RecordHeader } from '../protocol/index.ts';
+import {
+  CLOSE_CODES,
+  type ErrorCode,
+  encodeBatch,
+  type GroupDescription,
+  LogError,
+  partitionForKey,
+  type RecordHeader,
+} from '../protocol/index.ts';
 import {
   createServerSession,
   DEFAULT_LIMITS,
@@ -10,9 +18,11 @@ import {
   memoryLog,
   type ServerSession,
   type SessionLogger,
+  type SocketPort,
   type TopicSpec,
 } from '../server/index.ts';
-import { type MemorySocket, memoryTransport } from './memory-transport.ts';
+import { type FailOptions, Faults, type Hold, type HoldOptions, type RequestName } from './faults.ts';
+import { type MemorySocket, type MemoryTransport, memoryTransport } from './memory-transport.ts';
 
 export interface TestGatewayOptions {
   /** Of the gateway, its log and the wire. Default: real time; with a ManualClock nothing happens by itself. */
@@ -37,22 +47,61 @@ export interface TestRecord {
   /** Ms since the epoch. Default: the gateway's clock. */
   readonly timestamp?: number | undefined;
 }
+export interface DropOptions {
+  /** 1000, 1009 or 3000 to 4999. Default: none, as when a cable is cut (the client sees 1006). */
+  readonly code?: number | undefined;
+  /** Only the connections of clients with this clientId. */
+  readonly clientId?: string | undefined;
+}
 export interface TestGateway extends AsyncDisposable {
+  /**
+   * How clients reach it, with its clock and its chance: `new Consumer({ ...gateway.config, groupId: 'billing' })`.
+   */
+  readonly config: { readonly transport: Transport; readonly clock: Clock; readonly random: Random };
   /** For ClientConfig.transport. */
-  readonly transport: ReturnType<typeof memoryTransport>;
+  readonly transport: MemoryTransport;
   readonly log: MemoryLog;
   readonly clock: Clock;
+  /** How long a frame is on its way, ms; holds for what is sent from now on. */
+  latencyMs: number;
   /** Writes straight into the log, each call one batch per partition; creates a topic that is missing. Strings are UTF-8. Resolves with where each record went, in order. */
   produce(
     topic: string,
     records: readonly (TestRecord | string)[],
   ): Promise<{ readonly partition: number; readonly offset: number }[]>;
-  /** Ends every connection: with a close code, or without one as when a cable is cut (1006). */
-  dropConnections(code?: number): void;
+
+  /**
+   * From now on, requests of one type (or what 'fetch' brings) wait, and everything else goes on.
+   *
+   * ```ts
+   * using commits = gateway.hold('commit', { groupId: 'billing' });
+   * const committing = consumer.commit();
+   * await commits.whenWaiting();
+   * gateway.dropConnections(); // the commit never arrived
+   * commits.release();
+   * await committing; // tried again
+   * ```
+   */
+  hold(type: RequestName, options?: HoldOptions): Hold;
+  /**
+   * Refuses the next request of a type with an error code: the gateway never sees it. Where it is 'fetch', what is opened next or brings
+   * data next ends with that error.
+   *
+   * ```ts
+   * gateway.failNext('commit', 'REBALANCE_IN_PROGRESS', { times: 2 });
+   * await clock.run(consumer.commit()); // tried again, twice
+   * ```
+   */
+  failNext(type: RequestName, code: ErrorCode, options?: FailOptions): void;
+  /** Ends connections: all, or those of one client. A number is a close code. */
+  dropConnections(options?: number | DropOptions): void;
   /** As long as true, nobody listens. */
   refuseDials(refuse: boolean): void;
   /** As long as true, nothing is delivered in either direction, then all of it. */
   holdDelivery(hold: boolean): void;
+
+  /** Members, who owns what, committed offsets and lag. GROUP_ID_NOT_FOUND. */
+  describeGroup(groupId: string): Promise<GroupDescription>;
   close(): Promise<void>;
 }
 
@@ -64,20 +113,39 @@ export async function createTestGateway(options: TestGatewayOptions = {}): Promi
   const { clock = systemClock, random = systemRandom, autoCreateTopics, latencyMs } = options;
   const limits: Limits = { ...DEFAULT_LIMITS, ...options.limits };
   const log = memoryLog({ clock, random, autoCreateTopics });
+  const topicNames = new Map<string, string>();
+  log.onTopicsChanged(({ changed }) => {
+    for (const { topicId, name } of changed) topicNames.set(topicId, name);
+  });
   for (const topic of options.topics ?? []) await log.createTopic(topic);
   const sessions = new Map<MemorySocket, ServerSession>();
+  const faults = new Faults({ topicName: (id) => topicNames.get(id), ends: (partition) => log.ends(partition) });
 
   const transport = memoryTransport({
     clock,
     latencyMs,
     accept(socket) {
       const server = { name: 'distributedlog-testing', version: '1' };
-      const session = createServerSession({ socket, log, clock, random, limits, server, logger: silent });
+      const line = faults.connect({
+        toGateway: (frame) => (typeof frame === 'string' ? session.onText(frame) : session.onBinary(frame)),
+        toClient: (frame, onWritten) => socket.send(frame, onWritten),
+      });
+      const tapped: SocketPort = {
+        send: (frame, onWritten) => line.fromGateway(frame, onWritten),
+        get bufferedBytes() {
+          return socket.bufferedBytes;
+        },
+        close: (code, reason) => socket.close(code, reason),
+        pauseReading: () => socket.pauseReading(),
+        resumeReading: () => socket.resumeReading(),
+      };
+      const session = createServerSession({ socket: tapped, log, clock, random, limits, server, logger: silent });
       sessions.set(socket, session);
       return {
-        onFrame: (frame) => (typeof frame === 'string' ? session.onText(frame) : session.onBinary(frame)),
+        onFrame: (frame) => line.fromClient(frame),
         onClose: () => {
           sessions.delete(socket);
+          line.end();
           session.onClosed();
         },
       };
@@ -123,21 +191,33 @@ export async function createTestGateway(options: TestGatewayOptions = {}): Promi
   };
 
   return {
+    config: { transport, clock, random },
     transport,
     log,
     clock,
+    get latencyMs() {
+      return transport.latencyMs;
+    },
+    set latencyMs(ms) {
+      transport.latencyMs = ms;
+    },
     produce,
-    dropConnections(code) {
+    hold: (type, holding) => faults.hold(type, holding),
+    failNext: (type, code, failing) => faults.failNext(type, code, failing),
+    dropConnections(dropping = {}) {
+      const { code, clientId }: DropOptions = typeof dropping === 'number' ? { code: dropping } : dropping;
       if (code !== undefined && !(code === 1000 || code === 1009 || (code >= 3000 && code <= 4999))) {
         throw new LogError('INVALID_REQUEST', `close code ${code} is not allowed: 1000, 1009 or 3000 to 4999`);
       }
       for (const socket of transport.sockets) {
+        if (clientId !== undefined && sessions.get(socket)?.clientId !== clientId) continue;
         if (code === undefined) socket.terminate();
         else socket.close(code, '');
       }
     },
     refuseDials: (refuse) => transport.refuseDials(refuse),
     holdDelivery: (hold) => transport.holdDelivery(hold),
+    describeGroup: (groupId) => log.groups.describe(groupId),
     close,
     [Symbol.asyncDispose]: close,
   };
