@@ -72,6 +72,15 @@ describe('table', () => {
         ],
       ),
     ).toBe('NAME      N\na         1\nlonger  100\n');
+    expect(
+      table(
+        ['NAME', 'N'],
+        [
+          [null, 10],
+          ['b', null],
+        ],
+      ),
+    ).toBe('NAME   N\n-     10\nb      -\n');
     expect(table(['NAME', 'N'], [])).toBe('NAME  N\n');
   });
 });

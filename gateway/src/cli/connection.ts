@@ -13,12 +13,12 @@ export interface ConnectionOptions {
 /** The longest delay that timers can hold. */
 export const FOR_EVER_MS = 2 ** 31 - 1;
 
-/** An argument parser for whole numbers from `min` on. */
-export function wholeNumber(min: number) {
+/** An argument parser for whole numbers, from `min` on where it is given. */
+export function wholeNumber(min?: number) {
   return (text: string): number => {
     const value = /^-?\d+$/.test(text) ? Number(text) : Number.NaN;
-    if (Number.isSafeInteger(value) && value >= min) return value;
-    throw new InvalidArgumentError(`must be a whole number of at least ${min}.`);
+    if (Number.isSafeInteger(value) && value >= (min ?? value)) return value;
+    throw new InvalidArgumentError(`must be a whole number${min === undefined ? '' : ` of at least ${min}`}.`);
   };
 }
 function seconds(text: string): number {

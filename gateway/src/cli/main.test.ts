@@ -33,6 +33,8 @@ describe('dlog', () => {
     'groups',
     'groups list',
     'groups describe',
+    'groups reset',
+    'groups delete',
   ])('explains "%s" with examples', async (command) => {
     expect(await run([...command.split(' ').filter(Boolean), '--help'])).toBe(0);
     expect(stdout).toMatch(/Usage: dlog /);
@@ -56,6 +58,13 @@ describe('dlog', () => {
     [['produce', 't', 'u'], /too many arguments/],
     [['topics', 'create', 't', '--config', 'x'], /must be key=value/],
     [['topics', 'list', '--timeout', 'soon'], /number of seconds/],
+    [['groups', 'reset', 'g'], /^dlog groups reset: --to is missing: earliest, latest/],
+    [['groups', 'reset', 'g', '--to', 'latest', '--shift-by', '1'], /exclude each other/],
+    [['groups', 'reset', 'g', '--to', 'soon'], /must be earliest, latest, an offset/],
+    [['groups', 'reset', 'g', '--shift-by', '1.5'], /must be a whole number\./],
+    [['groups', 'reset', 'g', '--to', 'latest', '--topic', 't:x'], /such as clicks or clicks:0,2/],
+    [['groups', 'reset'], /missing required argument 'group'/],
+    [['groups', 'delete'], /missing required argument 'groups'/],
     [['konsume'], /^dlog: unknown command 'konsume' \(Did you mean consume\?\) \(see dlog --help\)/],
     [['topics', 'make'], /^dlog topics.*: (unknown command 'make'|too many arguments)/],
   ])('tells that %j is wrong in one line with exit code 2', async (args, message) => {

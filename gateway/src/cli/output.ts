@@ -53,11 +53,11 @@ export async function print(text: string): Promise<void> {
 }
 export const json = (value: unknown): string => `${JSON.stringify(value, undefined, 2)}\n`;
 
-/** Columns padded to their widest cell; numbers to the right. */
-export function table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
-  const cells = [head, ...rows.map((row) => row.map((cell) => (typeof cell === 'number' ? String(cell) : cell)))];
+/** Columns padded to their widest cell; numbers to the right; null is a dash, in a column of either kind. */
+export function table(head: readonly string[], rows: readonly (readonly (string | number | null)[])[]): string {
+  const cells = [head, ...rows.map((row) => row.map((cell) => String(cell ?? '-')))];
   const widths = head.map((_, i) => Math.max(...cells.map((row) => row[i]?.length ?? 0)));
-  const isNumber = head.map((_, i) => rows.length > 0 && rows.every((row) => typeof row[i] === 'number'));
+  const isNumber = head.map((_, i) => rows.some((row) => typeof row[i] === 'number'));
   const lines = cells.map((row) =>
     row.map((cell, i) => (isNumber[i] ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0))).join('  '),
   );
