@@ -37,6 +37,8 @@ export interface TestGatewayOptions {
   readonly limits?: Partial<Limits> | undefined;
   /** How long a frame is on its way. Default 0: until the next microtask. */
   readonly latencyMs?: number | undefined;
+  /** Hears what the gateway's log would say, such as the cause of UNKNOWN_SERVER_ERROR. Default: nobody does. */
+  readonly logger?: SessionLogger | undefined;
 }
 export interface TestRecord {
   readonly value: Uint8Array | string | null;
@@ -110,7 +112,7 @@ const utf8 = new TextEncoder();
 
 /** Needs no port and no file; any number of them can run side by side. */
 export async function createTestGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
-  const { clock = systemClock, random = systemRandom, autoCreateTopics, latencyMs } = options;
+  const { clock = systemClock, random = systemRandom, autoCreateTopics, latencyMs, logger = silent } = options;
   const limits: Limits = { ...DEFAULT_LIMITS, ...options.limits };
   const log = memoryLog({ clock, random, autoCreateTopics });
   const topicNames = new Map<string, string>();
@@ -139,7 +141,7 @@ export async function createTestGateway(options: TestGatewayOptions = {}): Promi
         pauseReading: () => socket.pauseReading(),
         resumeReading: () => socket.resumeReading(),
       };
-      const session = createServerSession({ socket: tapped, log, clock, random, limits, server, logger: silent });
+      const session = createServerSession({ socket: tapped, log, clock, random, limits, server, logger });
       sessions.set(socket, session);
       return {
         onFrame: (frame) => line.fromClient(frame),
