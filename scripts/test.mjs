@@ -1,5 +1,5 @@
 // `npm test`: everything that decides whether a change may land, in one command on a bare machine.
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ensureBrowser } from './lib/browser.mjs';
 import { build, checkNode, done, fail, install, main, root, run, StepError, say, seconds } from './lib/steps.mjs';
@@ -75,6 +75,14 @@ const STAGES = {
           skipped: stats.skipped,
         }));
       }
+    },
+  ],
+  conformance: [
+    'docs/CONFORMANCE.md is what this run says',
+    () => {
+      const report = join(reports, 'unit.json');
+      const args = existsSync(report) ? ['--report', report] : [];
+      return run(process.execPath, [join(root, 'scripts/conformance.mjs'), '--check', ...args], { quiet: true });
     },
   ],
 };

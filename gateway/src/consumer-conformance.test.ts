@@ -4,6 +4,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Admin, Client, Consumer, Producer } from 'distributedlog';
+import { nodeTransport } from 'distributedlog/node';
 import { consumerCases } from 'distributedlog/testing';
 import { describe, it, onTestFinished } from 'vitest';
 import type { EmbeddedLog } from './backends/embedded/embedded-log.ts';
@@ -14,11 +15,11 @@ import { systemClock } from './system-clock.ts';
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
 /** Stands for the network: connections that can be cut, at an address that stays. */
-async function openLink(): Promise<{ readonly port: number; target: number; cut(): void }> {
+async function openLink(target = 0): Promise<{ readonly port: number; target: number; cut(): void }> {
   const sockets = new Set<Socket>();
   const link = {
     port: 0,
-    target: 0,
+    target,
     cut() {
       for (const socket of sockets) socket.resetAndDestroy();
     },
@@ -56,6 +57,7 @@ describe('the consumer, over sockets and on disk', () => {
       const dir = mkdtempSync(join(tmpdir(), 'dlog-conformance-'));
       onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
       const link = await openLink();
+      const links = [link];
       let log: EmbeddedLog | undefined;
       let gateway: Gateway | undefined;
       const start = async (): Promise<void> => {
@@ -69,7 +71,15 @@ describe('the consumer, over sockets and on disk', () => {
         await run({
           sdk: { Admin, Client, Consumer, Producer },
           config: { bootstrapServers: `ws://127.0.0.1:${link.port}` },
-          dropConnections: () => link.cut(),
+          link: async () => {
+            const another = await openLink(link.target);
+            links.push(another);
+            const transport = nodeTransport({ headers: { Host: `127.0.0.1:${link.port}` } });
+            return { transport, server: `ws://127.0.0.1:${another.port}`, cut: another.cut };
+          },
+          dropConnections() {
+            for (const one of links) one.cut();
+          },
           stop: async () => gateway?.close({ drainMs: 0 }),
           start,
           retain: async () => log?.maintain(),

@@ -11,6 +11,7 @@ import type {
 } from '../core/index.ts';
 import { systemClock } from '../core/system-clock.ts';
 import { type ConsumerRecord, type ErrorCode, LogError, type TopicPartition } from '../protocol/index.ts';
+import { type Link, Wire } from './consumer-case-wire.ts';
 import type { RuleId } from './consumer-rules.ts';
 
 /** A gateway on a new, empty log, and the SDK that is examined. */
@@ -23,6 +24,8 @@ export interface ConsumerHarness {
   };
   /** How clients reach the gateway. */
   readonly config: ClientConfig;
+  /** Another way to it, which can be cut by itself. */
+  link(): Promise<Link>;
   /** Cuts every connection, as a cable that is pulled. */
   dropConnections(): void;
   /** The gateway ends, and with it every connection; nobody listens until `start`, which serves the same log. */
@@ -89,6 +92,10 @@ export class World {
         ...config,
       }),
     );
+  }
+  /** A line of its own, for a `consumer` that is given its `config`. */
+  async wire(): Promise<Wire> {
+    return new Wire(await this.harness.link());
   }
   /** Closed with the case. */
   keep<T extends { close(options?: { timeoutMs?: number }): Promise<void> }>(made: T): T {
