@@ -173,6 +173,58 @@ test('a group goes on where Ctrl-C left it, and describe shows where that is', a
   expect(ENDED).toContain(await second.ctrlC());
 });
 
+test('a group is sent back to where it should read again: shown first, done on --execute, refused under a member', async ({
+  shell,
+  gateway: _,
+}) => {
+  // What npx would run, without the time it takes.
+  const bin = 'node_modules/.bin/dlog';
+  const dlog = (line: string) => shell.run(`${bin} ${line}`);
+  const values = async (): Promise<string[]> =>
+    (await dlog('consume orders --group billing')).stdout.split('\n').filter((line) => line !== '');
+  const describe = async () => {
+    const { stdout } = await dlog('groups describe billing --json');
+    const { lag, state, members }: { lag: number; state: string; members: { memberId: string }[] } = JSON.parse(stdout);
+    return { lag, state, members: members.map(({ memberId }) => memberId) };
+  };
+  await dlog('topics create orders --partitions 2');
+  await shell.run(`seq 1 30 | ${bin} produce orders --partition 0`);
+  await shell.run(`seq 31 60 | ${bin} produce orders --partition 1`);
+  expect(await values()).toHaveLength(60);
+  await shell.run(`seq 61 80 | ${bin} produce orders --partition 1`);
+  expect(await describe()).toEqual({ lag: 20, state: 'Empty', members: [] });
+
+  const plan = await dlog('groups reset billing --to 25');
+  expect(plan).toMatchObject({ code: 0, stderr: '' });
+  expect(plan.stdout).toMatch(/^orders +0 +30 +25 +5\norders +1 +30 +25 +25\n/m);
+  expect(await describe()).toMatchObject({ lag: 20 });
+
+  const member = shell.start(`${bin} consume orders --group billing --follow`);
+  await expect.poll(() => member.stdout).toMatch(/^80$/m);
+  const { members } = await describe();
+  expect(members).toHaveLength(1);
+  for (const line of ['groups reset billing --to 25 --execute', 'groups delete billing']) {
+    const { code, stderr } = await dlog(line);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^dlog groups \w+: group "billing" has 1 member.*stop them first\n$/);
+    expect(stderr).toContain(members[0]);
+  }
+  expect(await member.ctrlC()).toBe(0);
+  expect(await describe()).toEqual({ lag: 0, state: 'Empty', members: [] });
+
+  const outside = await dlog('groups reset billing --to 31 --execute');
+  expect(outside).toMatchObject({ code: 1, stdout: '' });
+  expect(outside.stderr).toContain('31 in orders-0, which has 0 to 30');
+  expect(await dlog('groups reset billing --to 25 --execute')).toMatchObject({ code: 0, stderr: '' });
+  const again = [26, 27, 28, 29, 30, ...Array.from({ length: 25 }, (_, n) => 56 + n)];
+  expect((await values()).map(Number).sort((a, b) => a - b)).toEqual(again);
+
+  expect(await dlog('groups delete billing')).toEqual({ code: 0, stdout: 'deleted billing\n', stderr: '' });
+  expect((await dlog('groups describe billing')).code).toBe(1);
+  // Nothing is left of it: who reads as this group begins anew.
+  expect(await values()).toHaveLength(80);
+});
+
 test('the gateway of the README ends in order on Ctrl-C, and what it took is there again', async ({
   shell,
   gateway,
