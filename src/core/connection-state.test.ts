@@ -191,12 +191,12 @@ describe('the connection machine', () => {
   });
 
   it('closes when the page is frozen or put away, and dials when it comes back', () => {
-    for (const [away, back] of [
-      ['freeze', 'resume'],
-      ['pagehide', 'pageshow'],
+    for (const [away, back, code] of [
+      ['freeze', 'resume', 4511],
+      ['pagehide', 'pageshow', 4510],
     ] as const) {
       const bench = new Bench().live().tell({ type: 'lifecycle', signal: away });
-      expect(bench.took()).toEqual(['hangUp 4510', 'wait 0']);
+      expect(bench.took()).toEqual([`hangUp ${code}`, 'wait 0']);
       expect(bench.machine.deadline).toBeUndefined();
       expect(bench.pass(3_600_000).tell({ type: 'lifecycle', signal: back }).took()).toEqual([
         'connecting',

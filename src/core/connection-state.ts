@@ -268,7 +268,7 @@ export class ConnectionMachine {
       }
       case 'freeze':
       case 'pagehide':
-        return this.#suspend(now);
+        return this.#suspend(signal === 'freeze' ? 'FROZEN' : 'SUSPENDED', now);
     }
   }
 
@@ -284,10 +284,10 @@ export class ConnectionMachine {
     }
   }
 
-  #suspend(now: number): ConnectionEffect[] {
+  #suspend(why: 'FROZEN' | 'SUSPENDED', now: number): ConnectionEffect[] {
     this.#hiddenSince ??= now;
     if (this.#phase.name === 'idle' || this.#phase.name === 'suspended') return [];
-    const { code } = CLOSE_CODES.SUSPENDED;
+    const { code } = CLOSE_CODES[why];
     const effects: ConnectionEffect[] = this.#hasSocket() ? [{ type: 'hangUp', code, reason: 'suspended' }] : [];
     this.#phase = { name: 'suspended' };
     this.#failures = 0;

@@ -25,8 +25,18 @@ import type { Deserializer } from './deserializers.ts';
 export interface ConsumerConfig<K = Uint8Array, V = Uint8Array> extends ClientConfig {
   /** 1 to 255 characters. Without it: no commits, and subscribe() reads all partitions. */
   readonly groupId?: string | undefined;
-  /** Makes the member static: it keeps its partitions over a restart. */
+  /** Makes the member static: it keeps its partitions over a restart within sessionTimeoutMs, and close() does not leave the group. */
   readonly groupInstanceId?: string | undefined;
+  /**
+   * How the member would have the partitions shared out; the group takes what most of its members want. 'uniform': as even as can be, and
+   * as few move as can; 'range': partitions of the same number go together. Default 'uniform'.
+   */
+  readonly assignor?: 'uniform' | 'range' | undefined;
+  /**
+   * In a page: a reload within sessionTimeoutMs takes the member over, so the group does not rebalance. A secret is kept in sessionStorage
+   * for that; a duplicated tab joins as a member of its own. Static members do without it. Default true.
+   */
+  readonly resumeAfterReload?: boolean | undefined;
   /** Commit what is processed, every autoCommitIntervalMs and when partitions go. Default true (only with a groupId). */
   readonly autoCommit?: boolean | undefined;
   /** Default 5,000. */
@@ -49,7 +59,7 @@ export interface ConsumerConfig<K = Uint8Array, V = Uint8Array> extends ClientCo
   readonly maxPollIntervalMs?: number | undefined;
   /** 'wait', or give up what is older once a partition that had caught up has been behind for so long: a 'gap' event with cause 'skipped'. Default 'wait'. */
   readonly whenBehind?: 'wait' | { readonly skipToLiveAfterMs: number } | undefined;
-  /** How long the gateway keeps the member after it was last heard. Default 30,000. */
+  /** How long the gateway keeps the member after it was last heard; so long without a word from the gateway, and nothing is delivered. Default 30,000. */
   readonly sessionTimeoutMs?: number | undefined;
   /** How long a revocation may take. Default 60,000. */
   readonly rebalanceTimeoutMs?: number | undefined;
@@ -83,6 +93,8 @@ const schema = z.strictObject({
   ...clientConfigShape,
   groupId: z.optional(label(255)),
   groupInstanceId: z.optional(label(255)),
+  assignor: z._default(choice(['uniform', 'range']), 'uniform'),
+  resumeAfterReload: z._default(flag(), true),
   autoCommit: z._default(flag(), true),
   autoCommitIntervalMs: z._default(milliseconds(1), 5_000),
   autoOffsetReset: z._default(wordOrDelay(['earliest', 'latest', 'none'], 'durationMs', 0), 'latest'),

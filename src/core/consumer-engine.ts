@@ -62,7 +62,8 @@ export class ConsumerEngine<K, V> {
       emit,
       wake,
     });
-    this.fetcher = new Fetcher({ session, config, decoder: this.decoder, emit, wake, resolve, topicGone });
+    const lapsed = (): boolean => this.member?.lapsed ?? false;
+    this.fetcher = new Fetcher({ session, config, decoder: this.decoder, emit, wake, resolve, topicGone, lapsed });
     this.observations = new Observations(session, config, this.fetcher);
     this.queries = new Queries(session, config);
     this.#resolver = new PositionResolver({
@@ -85,9 +86,11 @@ export class ConsumerEngine<K, V> {
         {
           session,
           config,
-          identity: () => (this.subscription.mode === 'topics' ? this.member?.identity : undefined),
-          whenIn: () =>
-            this.subscription.mode === 'topics' ? (this.member?.whenIn() ?? Promise.resolve()) : Promise.resolve(),
+          identity: () => this.member?.identity,
+          whenIn: async () => {
+            // While unsubscribe() tells the listener, the member is one still.
+            if (this.subscription.mode === 'topics' || this.member?.wanted) await this.member?.whenIn();
+          },
           owns: (topic, partition) => this.fetcher.get(topic, partition) !== undefined,
           processed: () => this.offsetsOf(this.fetcher.partitions.values(), 'processed'),
           topicId: async (topic, options) => (await this.queries.topic(topic, options)).topicId,
@@ -127,9 +130,11 @@ export class ConsumerEngine<K, V> {
     });
     this.#stops.push(session.topics.onChange(() => this.subscription.sync()));
     // After the replay of the present status, a shared session may end before this consumer does.
-    const status = session.status$.subscribe(({ type, ...rest }) => {
-      if (type === 'closed' && 'error' in rest) this.#fail(rest.error ?? closedError());
-      else if (type === 'closed') this.#fail(closedError());
+    const status = session.status$.subscribe((status) => {
+      if (status.type !== 'closed') return;
+      const error = status.error ?? closedError();
+      this.member?.onEnd(error);
+      this.#fail(error);
     });
     this.#stops.push(() => status.unsubscribe());
   }
@@ -290,6 +295,7 @@ export class ConsumerEngine<K, V> {
         throw new LogError('ILLEGAL_STATE', 'there is nothing to read: call subscribe() or assign() first');
       },
       checkAlive: () => engine.checkAlive(),
+      lapsed: () => engine.member?.lapsed ?? false,
       get closed() {
         return engine.#ending;
       },
@@ -306,14 +312,15 @@ export class ConsumerEngine<K, V> {
         [...this.fetcher.partitions.values()].flatMap(({ topic, partition, at }): AssignedPartition[] =>
           at.topicId === undefined ? [] : [{ topic, partition, topicId: at.topicId }],
         ),
-      revoke: (partitions) => this.subscription.revoked(partitions),
-      lose: (partitions) => this.subscription.lost(partitions),
+      revoke: (partitions) => this.subscription.rebalance.revoke(partitions),
+      lose: (partitions) => this.subscription.rebalance.lose(partitions),
       assign: (partitions) => this.subscription.assigned(partitions),
       deliver: (on) => {
         if (!on) this.reader.giveBack();
-        this.fetcher.suspended = !on;
+        this.fetcher.suspended = !on || this.#closing !== undefined;
         this.reader.wake();
       },
+      wake: () => this.reader.wake(),
       fail: (error) => this.#fail(error),
     };
   }
@@ -325,7 +332,11 @@ export class ConsumerEngine<K, V> {
 
   // ── the end ──────────────────────────────────────────────────────────────────────────────────────────────────────
   /** `commit`: what of the positions is committed. Idempotent; every step is tried, and the first error is rethrown. */
-  close(commit: 'position' | 'processed', timeoutMs = DEFAULT_CLOSE_TIMEOUT_MS, leaveGroup = true): Promise<void> {
+  close(
+    commit: 'position' | 'processed',
+    timeoutMs = DEFAULT_CLOSE_TIMEOUT_MS,
+    leaveGroup = this.config.groupInstanceId === undefined,
+  ): Promise<void> {
     this.#closing ??= this.#close(commit, timeoutMs, leaveGroup);
     return this.#closing;
   }
@@ -370,6 +381,7 @@ export class ConsumerEngine<K, V> {
       const failed = await member?.leave(leaveGroup);
       if (failed !== undefined && failed.code !== 'NETWORK_EXCEPTION') throw failed;
     });
+    member?.close();
     this.#closed = true;
     this.subscription.stop();
     this.#resolver.close();

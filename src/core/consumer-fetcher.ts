@@ -26,6 +26,8 @@ export interface FetcherHost<K, V> {
   resolve(): void;
   /** The topic's id is not (or no longer) known to the gateway. */
   topicGone(topic: string): void;
+  /** What is here may be another member's by now: nothing is delivered. */
+  lapsed(): boolean;
 }
 
 export class Fetcher<K, V> {
@@ -336,11 +338,12 @@ export class Fetcher<K, V> {
   /** Up to `max` records, without waiting; see Delivery.take. */
   take(max: number): Hand<K, V> {
     for (const partition of this.#order) if (partition.ending !== undefined) this.#settleEnding(partition);
-    const hand = this.#delivery.take(this.suspended ? [] : this.#order, max);
+    const readable = this.suspended || this.#host.lapsed() ? [] : this.#order;
+    const hand = this.#delivery.take(readable, max);
     if (hand.records.length === 0) {
       for (const partition of this.#order) if (partition.ending !== undefined) this.#settleEnding(partition);
       this.grantCredit();
-      this.#delivery.throwError(this.suspended ? [] : this.#order);
+      this.#delivery.throwError(readable);
     }
     return hand;
   }

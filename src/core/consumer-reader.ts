@@ -22,6 +22,8 @@ export interface ReaderHost<K, V> {
   check(): void;
   /** Throws what ends every read: closed, a terminal error, a listener's error. */
   checkAlive(): void;
+  /** What was taken may be another member's by now. */
+  lapsed(): boolean;
   readonly closed: boolean;
   /** After positions moved. */
   moved(): void;
@@ -158,6 +160,10 @@ export class Reader<K, V> {
     if (hand.done) return false;
     this.#hand = hand;
     return true;
+  }
+  /** Where the application takes its time for each record, a slice may outlive what allowed it. */
+  recheck(): void {
+    if (this.#hand !== undefined && this.host.lapsed()) this.giveBack();
   }
   /** The next record of the slice. */
   next(): ConsumerRecord<K, V> | undefined {

@@ -285,8 +285,9 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<C
   }
 
   /**
-   * Stops reading, commits positions (autoCommit), tells the listener, leaves the group (unless leaveGroup is false), closes.
-   * Every step is tried, in at most `timeoutMs` (30,000); the first error is rethrown. Idempotent.
+   * Stops reading, commits positions (autoCommit), tells the listener, leaves the group, closes. Every step is tried, in at most
+   * `timeoutMs` (30,000); the first error is rethrown. Idempotent. `leaveGroup` (default: true, but false for a static member) false: the
+   * gateway keeps the member, and its partitions, for sessionTimeoutMs after the connection is closed; a shared one may live on.
    */
   async close(
     options: { readonly timeoutMs?: number | undefined; readonly leaveGroup?: boolean | undefined } = {},

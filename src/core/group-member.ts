@@ -1,9 +1,10 @@
 // The consumer's side of its group: joins, follows assignments, gives up what it must, comes back after it was fenced. Knows nothing of records or readers.
-import { LogError, type ServerFrameOf, type TopicPartition } from '../protocol/index.ts';
+import { LogError, type ServerFrame, type ServerFrameOf, type TopicPartition } from '../protocol/index.ts';
 import type { ParsedConsumerConfig } from './consumer-config.ts';
 import { pause } from './consumer-wait.ts';
+import { MemberKeepsake } from './member-keepsake.ts';
 import type { FetchChannel, Session } from './session.ts';
-import { errorOf } from './session-requests.ts';
+import { aborted, errorOf } from './session-requests.ts';
 
 export type AssignedTopics = ServerFrameOf<'assignment'>['partitions'];
 interface Assignment {
@@ -31,6 +32,8 @@ export interface MemberHost {
   assign(partitions: readonly AssignedPartition[]): Promise<void>;
   /** false: the member may have been given up on, so nothing is delivered. */
   deliver(on: boolean): void;
+  /** Something may be delivered again. */
+  wake(): void;
   /** The consumer cannot go on as a member. */
   fail(error: LogError): void;
 }
@@ -59,50 +62,91 @@ const RETRY_MS = 100;
 /** 'down': a member whose connection is gone; nothing may be said in its name before it has joined again. */
 type Phase = 'out' | 'joining' | 'in' | 'down';
 
+interface Waiter {
+  resolve(): void;
+  reject(error: LogError): void;
+}
+
 export class GroupMember {
   readonly #host: MemberHost;
   readonly #groupId: string;
+  readonly #keepsake: MemberKeepsake;
   #phase: Phase = 'out';
   #topics: readonly string[] = [];
   #memberId: string | undefined;
+  /** From the newest answer to a join: whoever has it can take the member up. */
+  #resumeToken: string | undefined;
+  /** 0: not a member. */
   #memberEpoch = 0;
+  /** Why the membership that the consumer still acts upon is no more. */
+  #lost: LogError | undefined;
   #heartbeatIntervalMs = 3_000;
   #target: Assignment | undefined;
   /** The newest assignment, or what has changed since, has not been looked at. */
   #stale = false;
   #following: Promise<void> | undefined;
+  /** The one attempt to get in, or to state other topics, that is under way. */
+  #entering: Promise<void> | undefined;
   readonly #revoking = new Set<string>();
   #abort = new AbortController();
-  /** Resolved when the member is in; replaced when it is out again. */
-  #inWaiters: (() => void)[] = [];
+  #waiters: Waiter[] = [];
+  /** The gateway has been asked whether it hears us still. */
+  #asking = false;
 
   constructor(host: MemberHost, groupId: string) {
+    const { session, config } = host;
     this.#host = host;
     this.#groupId = groupId;
+    // A static member needs none: its id takes it up.
+    const keeps = config.resumeAfterReload && config.groupInstanceId === undefined;
+    this.#keepsake = new MemberKeepsake(keeps ? session.keepsake : undefined);
   }
 
   /** Undefined while it is not a member. */
   get identity(): { readonly memberId: string; readonly memberEpoch: number } | undefined {
-    return this.#memberId === undefined ? undefined : { memberId: this.#memberId, memberEpoch: this.#memberEpoch };
+    const memberId = this.#memberId;
+    const memberEpoch = this.#memberEpoch;
+    return memberId === undefined || memberEpoch === 0 ? undefined : { memberId, memberEpoch };
   }
   get heartbeatIntervalMs(): number {
     return this.#heartbeatIntervalMs;
   }
-  get joined(): boolean {
-    return this.#phase === 'in';
+  /** Has asked to be a member and not left since. */
+  get wanted(): boolean {
+    return this.#phase !== 'out';
   }
-  /** Resolves when the gateway (again) holds the member on this connection. */
+  /**
+   * The gateway may have given the member up since it was last certain to hear us (we slept, say), so nothing may be delivered before
+   * it has answered. Asks it, and wakes the reader when it has.
+   */
+  get lapsed(): boolean {
+    const { session, config, wake } = this.#host;
+    if (this.#phase !== 'in' || session.clock.now() - session.heardAt < config.sessionTimeoutMs) return false;
+    if (!this.#asking) {
+      this.#asking = true;
+      const answered = (): void => {
+        this.#asking = false;
+      };
+      session
+        .request<'ping'>({ type: 'ping' }, { retry: false })
+        .finally(answered)
+        .then(wake, () => undefined);
+    }
+    return true;
+  }
+  /** Resolves when the gateway (again) holds the member on this connection; rejects when it no longer knows it. */
   whenIn(): Promise<void> {
     if (this.#phase === 'in') return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#inWaiters.push(resolve);
+    if (this.#lost !== undefined) return Promise.reject(this.#lost);
+    return new Promise((resolve, reject) => {
+      this.#waiters.push({ resolve, reject });
     });
   }
 
   /** Joins, or states another subscription. Rejects with what only the caller can mend, TIMED_OUT and ABORTED never. */
   async subscribe(topics: readonly string[]): Promise<void> {
     this.#topics = [...topics];
-    await this.#join();
+    await this.#enter();
     await this.settled();
   }
 
@@ -112,9 +156,7 @@ export class GroupMember {
   }
 
   onLive(): void {
-    if (this.#phase !== 'down') return;
-    this.#phase = 'joining';
-    void this.#rejoin();
+    if (this.#phase === 'down') this.#rejoin();
   }
   onDown(): void {
     if (this.#phase === 'out') return;
@@ -128,23 +170,24 @@ export class GroupMember {
   onFenced(frame: ServerFrameOf<'fenced'>): void {
     if (this.#phase === 'out') return;
     const error = errorOf(frame);
-    this.#phase = 'joining';
-    this.#host.deliver(false);
     if (error.code === 'FENCED_INSTANCE_ID') {
-      this.#out();
-      this.#host.fail(error);
-      void this.#host.lose(this.#host.owned());
-    } else {
-      this.#memberId = undefined;
-      void this.#rejoin();
+      this.#end(error);
+      return;
     }
+    this.#lose(error);
+    this.#rejoin();
   }
-  /** Leaves for good; `tell`: the gateway too. Never rejects; resolves with what went wrong. */
+  /** The connection is gone for good, and the membership with it. */
+  onEnd(error: LogError): void {
+    if (this.#phase !== 'out') this.#end(error);
+  }
+  /** Leaves for good; `tell`: the gateway too, else it keeps the member for its session's time. Never rejects; resolves with what went wrong. */
   async leave(tell: boolean): Promise<LogError | undefined> {
     // A join under way may have reached the gateway.
-    const wasMember = this.#phase !== 'out';
+    const { wanted } = this;
+    if (tell) this.#keepsake.save(undefined);
     this.#out();
-    if (!wasMember || !tell || this.#host.session.status.type !== 'live') return undefined;
+    if (!wanted || !tell || this.#host.session.status.type !== 'live') return undefined;
     try {
       await this.#host.session.request<'leave'>(
         { type: 'leave', consumer: this.#host.channel.consumer },
@@ -155,76 +198,127 @@ export class GroupMember {
       return LogError.from(error);
     }
   }
-  #out(): void {
-    this.#phase = 'out';
+  /** Nothing follows. */
+  close(): void {
+    this.#keepsake.release();
+  }
+
+  /** What was owned is lost, though the consumer has not let go of it yet. */
+  #lose(error: LogError): void {
+    this.#phase = 'joining';
+    this.#host.deliver(false);
+    if (this.#memberEpoch > 0) this.#refuse(error);
+    this.#forget();
+  }
+  #refuse(error: LogError): void {
+    this.#lost = error;
+    for (const { reject } of this.#waiters.splice(0)) reject(error);
+  }
+  #forget(): void {
     this.#memberId = undefined;
+    this.#resumeToken = undefined;
     this.#memberEpoch = 0;
     this.#target = undefined;
     this.#stale = false;
+  }
+  #out(): void {
+    this.#phase = 'out';
+    this.#lost = undefined;
+    this.#forget();
+    this.#entering = undefined;
     this.#abort.abort();
     this.#abort = new AbortController();
-    this.#enter();
+    this.#letIn();
   }
-  #enter(): void {
-    for (const resolve of this.#inWaiters.splice(0)) resolve();
+  /** It cannot be a member again. */
+  #end(error: LogError): void {
+    this.#keepsake.save(undefined);
+    this.#host.deliver(false);
+    this.#refuse(error);
+    this.#out();
+    this.#lost = error;
+    this.#host.fail(error);
+    void this.#host.lose(this.#host.owned());
+  }
+  #letIn(): void {
+    for (const { resolve } of this.#waiters.splice(0)) resolve();
   }
 
-  async #rejoin(): Promise<void> {
-    const { signal } = this.#abort;
-    try {
-      // Without an id the old member, and all it had, is gone.
-      if (this.#memberId === undefined) await this.#host.lose(this.#host.owned());
-      // Losing may have waited long, and the consumer have left meanwhile.
-      if (!signal.aborted) await this.#join();
-    } catch (error) {
-      const { code } = LogError.from(error);
-      if (code !== 'ABORTED' && code !== 'CLOSED') this.#host.fail(LogError.from(error));
-    }
+  #rejoin(): void {
+    this.#phase = 'joining';
+    this.#enter().catch((cause: unknown) => {
+      const error = LogError.from(cause);
+      if (error.code !== 'ABORTED' && error.code !== 'CLOSED') this.#end(error);
+    });
   }
-  async #join(): Promise<void> {
-    const { session, channel, config } = this.#host;
-    const { signal } = this.#abort;
+  #enter(): Promise<void> {
     if (this.#phase === 'out') this.#phase = 'joining';
-    for (;;) {
-      const topics = this.#topics;
-      try {
-        const reply = await session.request<'join'>(
-          {
-            type: 'join',
-            consumer: channel.consumer,
-            groupId: this.#groupId,
-            memberId: this.#memberId,
-            instanceId: config.groupInstanceId,
-            topics: [...topics],
-            sessionTimeoutMs: config.sessionTimeoutMs,
-            rebalanceTimeoutMs: config.rebalanceTimeoutMs,
-            maxPollIntervalMs: config.maxPollIntervalMs,
-          },
-          { signal },
-        );
-        if (signal.aborted) return;
-        this.#memberId = reply.memberId;
-        this.#heartbeatIntervalMs = reply.heartbeatIntervalMs;
-        this.#phase = 'in';
-        this.#host.deliver(true);
-        this.#follow(reply);
-        this.#enter();
-        if (topics === this.#topics) return;
-      } catch (cause) {
-        const error = LogError.from(cause);
-        if (signal.aborted) throw error;
-        if (error.code === 'UNKNOWN_MEMBER_ID' || error.code === 'FENCED_MEMBER_EPOCH') {
-          this.#memberId = undefined;
-          await this.#host.lose(this.#host.owned());
+    this.#entering ??= this.#join(this.#abort.signal);
+    return this.#entering;
+  }
+  /** Until the gateway holds the member with the topics it wants by then. */
+  async #join(signal: AbortSignal): Promise<void> {
+    const { session, channel, config } = this.#host;
+    try {
+      for (let stated: readonly string[] | undefined; stated !== this.#topics || this.#phase !== 'in'; ) {
+        await this.#keepsake.claim(this.#groupId);
+        // Without an id the old member, and all it had, is gone.
+        if (this.#memberId === undefined) await this.#host.lose(this.#host.owned());
+        if (signal.aborted) throw aborted(signal);
+        stated = this.#topics;
+        const kept = this.#keepsake.take();
+        if (kept !== undefined && this.#memberId === undefined) {
+          this.#memberId = kept.memberId;
+          this.#resumeToken = kept.resumeToken;
+        }
+        try {
+          await session.request<'join'>(
+            {
+              type: 'join',
+              consumer: channel.consumer,
+              groupId: this.#groupId,
+              memberId: this.#memberId,
+              resumeToken: this.#phase === 'in' ? undefined : this.#resumeToken,
+              instanceId: config.groupInstanceId,
+              assignor: config.assignor,
+              topics: [...stated],
+              sessionTimeoutMs: config.sessionTimeoutMs,
+              rebalanceTimeoutMs: config.rebalanceTimeoutMs,
+              maxPollIntervalMs: config.maxPollIntervalMs,
+            },
+            // Not repeated by the session: on another connection the member must show its token.
+            { signal, retry: false, onAnswer: (reply) => this.#joined(reply) },
+          );
+        } catch (cause) {
+          stated = undefined;
+          const error = LogError.from(cause);
           if (signal.aborted) throw error;
-        } else if (error.retriable) {
-          await pause(session.clock, RETRY_MS);
-        } else {
-          this.#phase = 'out';
-          throw error;
+          if (error.code === 'UNKNOWN_MEMBER_ID' || error.code === 'FENCED_MEMBER_EPOCH') this.#lose(error);
+          else if (error.retriable) await pause(session.clock, error.retryAfterMs ?? RETRY_MS);
+          else {
+            if (this.#phase !== 'in') this.#phase = 'out';
+            throw error;
+          }
         }
       }
+    } finally {
+      if (!signal.aborted) this.#entering = undefined;
     }
+  }
+  /** On the read path: an assignment may be right behind the answer. */
+  #joined(reply: ServerFrame): void {
+    if (reply.type !== 'join') return;
+    const { memberId, resumeToken, heartbeatIntervalMs } = reply;
+    this.#memberId = memberId;
+    this.#resumeToken = resumeToken;
+    this.#heartbeatIntervalMs = heartbeatIntervalMs;
+    this.#lost = undefined;
+    this.#phase = 'in';
+    // Before the gateway hears that the answer came: then an older token is worth nothing.
+    this.#keepsake.save(resumeToken === undefined ? undefined : { memberId, resumeToken });
+    this.#host.deliver(true);
+    this.#follow(reply);
+    this.#letIn();
   }
 
   #follow(assignment: Assignment): void {
@@ -251,8 +345,10 @@ export class GroupMember {
       const { revoked, added } = reconcile(this.#host.owned(), target);
       const going = revoked.filter((partition) => !this.#revoking.has(keyOf(partition)));
       if (going.length > 0) void this.#revoke(going);
-      if (added.length > 0) await this.#host.assign(added);
+      const assigned = this.#host.assign(added);
+      // Not after the listener: what others wait for must not wait for it.
       this.#tellOwned();
+      await assigned;
     }
   }
   async #revoke(partitions: readonly AssignedPartition[]): Promise<void> {
@@ -260,6 +356,7 @@ export class GroupMember {
     await this.#host.revoke(partitions);
     for (const partition of partitions) this.#revoking.delete(keyOf(partition));
     if (this.#phase !== 'in') return;
+    if (this.#following !== undefined) this.#tellOwned();
     // It may have been given back meanwhile.
     this.#changed();
   }

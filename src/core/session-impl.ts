@@ -84,6 +84,7 @@ class GatewaySession implements Session {
   #stopLifecycle: (() => void) | undefined;
   #lives = 0;
   #roundTripMs: number | undefined;
+  #heardAt = 0;
   #ids = 0;
   #users = 0;
   #closed: Promise<void> | undefined;
@@ -130,6 +131,14 @@ class GatewaySession implements Session {
   }
   get roundTripMs(): number | undefined {
     return this.#roundTripMs;
+  }
+
+  get heardAt(): number {
+    return this.#heardAt;
+  }
+  get keepsake(): Session['keepsake'] {
+    const { transport } = this.#options;
+    return transport.keepsake?.bind(transport);
   }
 
   connect(): void {
@@ -288,9 +297,8 @@ class GatewaySession implements Session {
   }
 
   /** The connection machine hears the answer as it hears any frame; where none comes, the connection is gone. */
-  #ping(onAnswer: () => void = () => undefined): void {
-    const request = { ...controlRequest({ type: 'ping' }), onAnswer };
-    this.#requests.submit(request, { retry: false }).catch(() => undefined);
+  #ping(onAnswer?: () => void): void {
+    this.#requests.submit(controlRequest({ type: 'ping' }), { retry: false, onAnswer }).catch(() => undefined);
   }
 
   // Frames.
@@ -344,6 +352,8 @@ class GatewaySession implements Session {
         this.#topics.onEndsFrame(frame.ends);
         const consumers = this.#sinks.busy();
         this.#send(consumers.length === 0 ? { type: 'heartbeat' } : { type: 'heartbeat', consumers });
+        // A heartbeat may be old when it is read; only an answer tells when we were heard.
+        this.#ping();
         break;
       }
       case 'ends':
@@ -356,10 +366,10 @@ class GatewaySession implements Session {
         this.#driver.tell(frame);
         break;
       case 'produce':
-        this.#measure(this.#produces.onReply(frame));
+        this.#answered(this.#produces.onReply(frame));
         break;
       default:
-        this.#measure(this.#requests.onReply(frame));
+        this.#answered(this.#requests.onReply(frame));
     }
   }
 
@@ -386,7 +396,11 @@ class GatewaySession implements Session {
     this.#driver.tell({ type: 'welcome', sessionId, logId, heartbeatIntervalMs, heartbeatTimeoutMs });
   }
 
-  #measure(roundTripMs: number | undefined): void {
-    if (roundTripMs !== undefined) this.#roundTripMs = Math.min(this.#roundTripMs ?? roundTripMs, roundTripMs);
+  #answered(sentAt: number | undefined): void {
+    if (sentAt === undefined) return;
+    const roundTripMs = this.clock.now() - sentAt;
+    this.#roundTripMs = Math.min(this.#roundTripMs ?? roundTripMs, roundTripMs);
+    // When it was asked, not now: the answer may have lain in the socket while this process slept.
+    this.#heardAt = sentAt;
   }
 }

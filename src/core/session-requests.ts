@@ -25,12 +25,11 @@ export interface Request {
   readonly type: ServerFrame['type'];
   /** Called for each sending. May throw a LogError, which fails the request. */
   readonly encode: (id: number) => string | Uint8Array;
-  /** Called on the read path, before any frame behind the answer is looked at; a promise settles only later. */
-  readonly onAnswer?: () => void;
 }
 
 interface Entry extends Request {
   readonly order: number;
+  readonly onAnswer: RequestOptions['onAnswer'];
   readonly retry: boolean | 'unsent';
   readonly resolve: (frame: ServerFrame) => void;
   readonly reject: (error: LogError) => void;
@@ -79,6 +78,7 @@ export class RequestTable {
       const entry: Entry = {
         ...request,
         order: this.#order++,
+        onAnswer: options.onAnswer,
         retry: options.retry ?? true,
         resolve,
         reject,
@@ -141,7 +141,7 @@ export class RequestTable {
   }
 
   /**
-   * The round trip in ms; undefined where nothing asked (any more). Throws INVALID_REQUEST when the answer is of another type.
+   * When it was asked; undefined where nothing asked (any more). Throws INVALID_REQUEST when the answer is of another type.
    */
   onReply(frame: ServerFrame & { readonly id: number }): number | undefined {
     const entry = this.#sent.get(frame.id);
@@ -150,10 +150,10 @@ export class RequestTable {
       throw new LogError('INVALID_REQUEST', `request ${frame.id} was ${entry.type}, the answer is ${frame.type}`);
     }
     this.#settle(entry);
-    entry.onAnswer?.();
+    entry.onAnswer?.(frame);
     entry.resolve(frame);
     this.#pump();
-    return this.#options.clock.now() - entry.sentAt;
+    return entry.sentAt;
   }
 
   onError(frame: ErrorFrame & { readonly id: number }): void {

@@ -1,7 +1,8 @@
 // The contract of one live session with a gateway, shared by all consumers, producers and admins of a client.
 import type { Observable } from 'rxjs';
-import type { ClientFrameOf, DataFrame, LogError, ServerFrameOf, TopicInfo } from '../protocol/index.ts';
+import type { ClientFrameOf, DataFrame, LogError, ServerFrame, ServerFrameOf, TopicInfo } from '../protocol/index.ts';
 import type { Clock, Random } from './clock.ts';
+import type { Transport } from './transport.ts';
 
 export type ConnectionStatus =
   /** The first dial, or a dial that follows a failed one. `attempt` counts from 1; 0: nothing has been dialled yet. */
@@ -40,6 +41,8 @@ export interface RequestOptions {
    * 'unsent': as false, but what a gateway that is going away was never asked waits for the next connection.
    */
   readonly retry?: boolean | 'unsent' | undefined;
+  /** Called on the socket's read path, before any frame behind the answer is looked at; the promise settles only later. Not for frames that are split. */
+  readonly onAnswer?: ((frame: ServerFrame) => void) | undefined;
 }
 
 /** What a consumer attaches to the session: called synchronously from the socket's read path, so it must not block or throw. */
@@ -108,6 +111,10 @@ export interface Session {
   readonly reconnects: number;
   /** Smallest round trip measured on this connection, ms; undefined before the first. */
   readonly roundTripMs: number | undefined;
+  /** At this time (ms on the clock) or later the gateway has certainly heard this client: only what it answered proves that. 0 before the first answer. */
+  readonly heardAt: number;
+  /** As the transport's; undefined at once where it has none. */
+  readonly keepsake: NonNullable<Transport['keepsake']> | undefined;
   /** Dials if nothing has yet. */
   connect(): void;
   /** Resolves when live; rejects with the terminal error, TIMED_OUT, ABORTED or CLOSED. */

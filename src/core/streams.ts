@@ -76,6 +76,7 @@ export class RecordIterator<K, V> implements AsyncIterator<ConsumerRecord<K, V>,
     const reader = this.#reader;
     if (this.#state === 'reading') {
       reader.processed();
+      reader.recheck();
       const value = reader.next();
       if (value !== undefined) {
         if (this.#group) reader.busy();
@@ -249,6 +250,7 @@ export async function forEach<K, V>(
     reader.settle();
     while (failed === undefined && !reader.host.closed && !signal?.aborted) {
       reader.host.checkAlive();
+      reader.recheck();
       const record =
         atWork < concurrency
           ? (reader.next() ?? (reader.fill(reader.host.maxPollRecords) ? reader.next() : undefined))

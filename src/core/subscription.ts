@@ -1,13 +1,12 @@
-// What a consumer reads: assigned partitions, all partitions of topics, or what its group gives it; kept in line as topics come and go. Knows nothing of how records are read.
+// What a consumer reads: assigned partitions, all partitions of topics, or what its group gives it; kept in line as topics come and go. Knows nothing of how records are read or listeners told.
 import { LogError, type TopicInfo, type TopicPartition } from '../protocol/index.ts';
-import type { ParsedConsumerConfig } from './consumer-config.ts';
-import type { ConsumerEvent, RebalanceListener, RebalanceView } from './consumer-events.ts';
-import type { Fetcher } from './consumer-fetcher.ts';
+import type { RebalanceListener } from './consumer-events.ts';
 import type { ConsumerPartition } from './consumer-partition.ts';
 import { pause, persist } from './consumer-wait.ts';
 import type { AssignedPartition, AssignedTopics, GroupMember } from './group-member.ts';
 import { isInternalTopic } from './names.ts';
 import type { StartAt } from './positions.ts';
+import { Rebalance, type RebalanceHost } from './rebalance.ts';
 import type { Session } from './session.ts';
 import { type WaitOptions, waitFor } from './wait-options.ts';
 
@@ -16,28 +15,14 @@ type Mode =
   | { readonly type: 'assign' }
   | { readonly type: 'topics'; readonly topics: readonly string[] | RegExp };
 
-export interface SubscriptionHost<K, V> {
+export interface SubscriptionHost<K, V> extends RebalanceHost<K, V> {
   readonly session: Session;
-  readonly config: ParsedConsumerConfig;
-  readonly fetcher: Fetcher<K, V>;
   readonly member: GroupMember | undefined;
-  readonly view: RebalanceView;
-  emit(event: ConsumerEvent): void;
   resolve(): void;
-  wake(): void;
-  /** Decoded records that were not handed out go back. */
-  giveBack(): void;
-  /** Nothing of these is in hand any more; false: not within `timeoutMs`. */
-  letGo(partitions: readonly ConsumerPartition<K, V>[], timeoutMs: number | undefined): Promise<boolean>;
-  /** With auto-commit: what is processed of these. Never rejects. */
-  autoCommit(partitions: readonly ConsumerPartition<K, V>[]): Promise<void>;
   /** With auto-commit: all positions, but nothing that an iterator or a stream has in hand. Never rejects. */
   autoCommitAll(): Promise<void>;
-  forgetCommits(partition: TopicPartition): void;
   /** Resolves when all of them have a position or an error. */
   whenSettled(partitions: () => readonly ConsumerPartition<K, V>[], signal: AbortSignal): Promise<void>;
-  listenerFailed(error: unknown): void;
-  assignmentChanged(): void;
   /** Also from inside topic pushes. */
   background(work: Promise<unknown>): void;
   /** A subscription that gave way to a later one just ends; to the consumer's end: throws CLOSED. */
@@ -45,23 +30,23 @@ export interface SubscriptionHost<K, V> {
 }
 
 export class Subscription<K, V> {
+  readonly rebalance: Rebalance<K, V>;
   readonly #host: SubscriptionHost<K, V>;
   #mode: Mode = { type: 'none' };
-  #listener: RebalanceListener | undefined;
   #abort = new AbortController();
   /** An unsubscribe() that has not come to its end. */
   #leaving: Promise<void> | undefined;
-  /** Partitions whose listener is being told that they go. */
-  readonly #dropping = new WeakMap<ConsumerPartition<K, V>, Promise<void>>();
   /** Topics told missing, so that it is said once. */
   readonly #missing = new Set<string>();
   readonly #asking = new Set<string>();
   /** Partitions there were when the subscription began: all others are fresh. Undefined until known. */
   #known: Set<string> | undefined;
-  #groupTopics = '';
+  /** As the group was told them; undefined: not yet. */
+  #groupTopics: string | undefined;
 
   constructor(host: SubscriptionHost<K, V>) {
     this.#host = host;
+    this.rebalance = new Rebalance(host);
   }
 
   get mode(): Mode['type'] {
@@ -117,12 +102,12 @@ export class Subscription<K, V> {
     signal: AbortSignal,
   ): Promise<void> {
     const { fetcher, member } = this.#host;
-    this.#listener = listener;
+    this.rebalance.listener = listener;
     this.#host.giveBack();
     for (const partition of fetcher.partitions.values()) partition.unwanted = !wants(topics, partition.topic);
     this.#host.wake();
     if (member !== undefined) return this.#join(member, signal);
-    await this.#drop(
+    await this.rebalance.drop(
       [...fetcher.partitions.values()].filter(({ unwanted }) => unwanted),
       'revoked',
     );
@@ -140,19 +125,23 @@ export class Subscription<K, V> {
     return this.#leaving;
   }
   async #leave(): Promise<void> {
-    const { fetcher, member } = this.#host;
+    const { member } = this.#host;
     this.#host.giveBack();
-    const partitions = [...fetcher.partitions.values()];
-    for (const partition of partitions) partition.withheld = true;
-    await this.#drop(partitions, 'revoked');
-    this.#listener = undefined;
+    await this.#dropAll();
+    this.rebalance.listener = undefined;
     const failed = await member?.leave(true);
     if (failed !== undefined) this.#host.emit({ type: 'error', error: failed });
   }
   /** For close(): the listener's last call. */
   async end(): Promise<void> {
     this.#abort.abort();
-    await this.#drop([...this.#host.fetcher.partitions.values()], 'revoked');
+    await this.#dropAll();
+  }
+  /** What a member that was fenced still has is not its own any more. */
+  #dropAll(): Promise<void> {
+    const { fetcher, member } = this.#host;
+    const lost = member !== undefined && member.identity === undefined;
+    return this.rebalance.drop([...fetcher.partitions.values()], lost ? 'lost' : 'revoked');
   }
   stop(): void {
     this.#abort.abort();
@@ -177,7 +166,7 @@ export class Subscription<K, V> {
     this.#mode = mode;
     this.#missing.clear();
     this.#known = undefined;
-    this.#groupTopics = '';
+    this.#groupTopics = undefined;
   }
   #add(topic: string, partition: number, start: StartAt): ConsumerPartition<K, V> {
     const { fetcher, session } = this.#host;
@@ -312,7 +301,7 @@ export class Subscription<K, V> {
         changed = true;
       }
     }
-    if (changed) this.#host.background(this.#take(added));
+    if (changed) this.#host.background(this.rebalance.take(added));
   }
   #recreated(partition: ConsumerPartition<K, V>, topicId: string | undefined): void {
     this.#host.giveBack();
@@ -323,7 +312,7 @@ export class Subscription<K, V> {
   #restate(member: GroupMember): void {
     const names = this.topics;
     const text = names.join('\n');
-    if (!member.joined || text === this.#groupTopics) return;
+    if (!member.wanted || this.#groupTopics === undefined || text === this.#groupTopics) return;
     this.#groupTopics = text;
     this.#host.background(member.subscribe(names));
   }
@@ -375,89 +364,10 @@ export class Subscription<K, V> {
       return one;
     });
     this.#host.resolve();
-    await this.#take(added);
-  }
-  async revoked(partitions: readonly AssignedPartition[]): Promise<void> {
-    const { config } = this.#host;
-    const mine = this.#withhold(partitions);
-    const inTime = await this.#host.letGo(mine, config.rebalanceTimeoutMs);
-    if (inTime) await this.#host.autoCommit(mine.filter((one) => this.#has(one)));
-    await this.#drop(mine, inTime ? 'revoked' : 'lost');
-  }
-  async lost(partitions: readonly AssignedPartition[]): Promise<void> {
-    const mine = this.#withhold(partitions);
-    if (mine.length === 0) return;
-    await this.#host.letGo(mine, undefined);
-    await this.#drop(mine, 'lost');
-  }
-  #withhold(partitions: readonly TopicPartition[]): ConsumerPartition<K, V>[] {
-    const { fetcher } = this.#host;
-    this.#host.giveBack();
-    return partitions.flatMap(({ topic, partition }) => {
-      const mine = fetcher.get(topic, partition);
-      if (mine === undefined) return [];
-      mine.withheld = true;
-      return [mine];
-    });
-  }
-
-  /** Nothing of them is delivered before the listener is done. */
-  async #take(added: readonly ConsumerPartition<K, V>[]): Promise<void> {
-    if (added.length === 0) return;
-    for (const partition of added) partition.withheld = true;
-    this.#host.assignmentChanged();
-    await this.#listen((listener) => listener.onPartitionsAssigned?.(added.map(named), this.#host.view));
-    for (const partition of added) partition.withheld = false;
-    this.#host.emit({ type: 'rebalance', assigned: added.map(named), revoked: [], lost: [] });
-    this.#host.fetcher.scheduleOpen();
-    this.#host.wake();
-  }
-  /** Those that are there still; each is told of once. */
-  async #drop(partitions: readonly ConsumerPartition<K, V>[], how: 'revoked' | 'lost'): Promise<void> {
-    const there = partitions.filter((one) => this.#has(one));
-    const gone = there.filter((one) => !this.#dropping.has(one));
-    const dropped = this.#tellDropped(gone, how);
-    for (const one of gone) this.#dropping.set(one, dropped);
-    await Promise.all(there.map((one) => this.#dropping.get(one)));
-  }
-  #has(one: ConsumerPartition<K, V>): boolean {
-    return this.#host.fetcher.get(one.topic, one.partition) === one;
-  }
-  async #tellDropped(gone: readonly ConsumerPartition<K, V>[], how: 'revoked' | 'lost'): Promise<void> {
-    if (gone.length === 0) return;
-    const names = gone.map(named);
-    await this.#listen((listener) =>
-      how === 'lost'
-        ? listener.onPartitionsLost?.(names, this.#host.view)
-        : listener.onPartitionsRevoked?.(names, this.#host.view),
-    );
-    this.#host.giveBack();
-    for (const partition of gone) {
-      this.#host.fetcher.remove(partition);
-      this.#host.forgetCommits(partition);
-    }
-    this.#host.assignmentChanged();
-    const none: TopicPartition[] = [];
-    this.#host.emit({
-      type: 'rebalance',
-      assigned: none,
-      revoked: how === 'revoked' ? names : none,
-      lost: how === 'lost' ? names : none,
-    });
-  }
-  async #listen(call: (listener: RebalanceListener) => void | Promise<void> | undefined): Promise<void> {
-    if (this.#listener === undefined) return;
-    try {
-      await call(this.#listener);
-    } catch (error) {
-      this.#host.listenerFailed(error);
-    }
+    await this.rebalance.take(added);
   }
 }
 
 function wants(topics: readonly string[] | RegExp, name: string): boolean {
   return topics instanceof RegExp ? topics.test(name) && !isInternalTopic(name) : topics.includes(name);
-}
-function named({ topic, partition }: TopicPartition): TopicPartition {
-  return { topic, partition };
 }
