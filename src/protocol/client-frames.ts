@@ -24,7 +24,9 @@ const consumer = int(0, 2 ** 31 - 1);
 const epoch = int(0, 2 ** 31 - 1);
 /** Cumulative bytes of batches (as they travel) that may have been sent since the fetch (or this epoch) began. */
 const limit = int(0);
-const groupId = z.string().check(z.minLength(1), z.maxLength(255));
+/** Its length is the gateway's to check, which says INVALID_GROUP_ID. */
+const groupId = z.string();
+const instanceId = z.string().check(z.minLength(1), z.maxLength(255));
 const memberId = z.string().check(z.minLength(1), z.maxLength(64));
 const memberEpoch = int(-2, 2 ** 31 - 1);
 
@@ -124,7 +126,7 @@ export const join = z.strictObject({
   consumer,
   groupId,
   memberId: z.optional(memberId),
-  instanceId: z.optional(groupId),
+  instanceId: z.optional(instanceId),
   /** From the latest answer to a join. It goes with the `memberId` of that answer. */
   resumeToken: z.optional(z.string().check(z.minLength(1), z.maxLength(128))),
   /** How the member would have the group's partitions shared out; the group takes what most of its members want. Default 'uniform'. */

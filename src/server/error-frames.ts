@@ -1,8 +1,18 @@
 // What of an error a client may see, and in which shape. Knows nothing of who asked.
-import { LogError, type ServerFrameOf } from '../protocol/index.ts';
+import { type ErrorCode, LogError, type ServerFrameOf } from '../protocol/index.ts';
 
 /** Codes that only a client gives itself; from this side they would be misread. */
-const CLIENT_ONLY: ReadonlySet<string> = new Set(['ABORTED', 'CLOSED']);
+const CLIENT_ONLY: ReadonlySet<ErrorCode> = new Set([
+  'ABORTED',
+  'CLOSED',
+  'TIMED_OUT',
+  'ILLEGAL_STATE',
+  'INVALID_CONFIG',
+  'NO_OFFSET_FOR_PARTITION',
+  'COMMIT_FAILED',
+  'DESERIALIZATION_FAILED',
+  'NETWORK_EXCEPTION',
+]);
 
 /** The error as the client may know it: what was not expected stays in the gateway’s log. */
 export function describeError(cause: unknown): LogError {

@@ -24,6 +24,7 @@ export interface RequestContext {
 export async function handleRequest(frame: RequestFrame, context: RequestContext): Promise<ServerFrame> {
   const { log, members } = context;
   const { id } = frame;
+  if ('groupId' in frame) checkGroupId(frame.groupId);
   switch (frame.type) {
     case 'ping':
       return { type: 'ping', id };
@@ -115,6 +116,11 @@ export async function handleRequest(frame: RequestFrame, context: RequestContext
   }
 }
 
+function checkGroupId(groupId: string): void {
+  if (groupId.length > 0 && groupId.length <= 255) return;
+  throw new LogError('INVALID_GROUP_ID', `A group id has 1 to 255 characters, not ${groupId.length}.`);
+}
+
 function unreachable(frame: never): never {
   throw new LogError(
     'INVALID_REQUEST',
@@ -190,6 +196,7 @@ export async function commitAll(frames: readonly ClientFrameOf<'commit'>[], log:
   const [first] = frames;
   if (first === undefined) return [];
   const { groupId, memberId, memberEpoch } = first;
+  checkGroupId(groupId);
   if ((memberId === undefined) !== (memberEpoch === undefined)) {
     throw new LogError('INVALID_REQUEST', 'A commit carries memberId and memberEpoch, or neither.');
   }
