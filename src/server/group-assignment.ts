@@ -1,4 +1,6 @@
 // Who should own what in a group. Pure functions of the members and the topics; knows nothing of epochs, revocation or commits.
+import { assignRanges } from './assignors/range.ts';
+import { assignUniformly } from './assignors/uniform.ts';
 import type { AssignorName } from './log.ts';
 
 export interface AssignableMember {
@@ -19,16 +21,11 @@ export type TargetAssignment = ReadonlyMap<string, ReadonlyMap<string, readonly 
 
 /** Every partition of a topic that somebody subscribes to has exactly one owner, a subscriber. Every member is in the answer. */
 export function assignPartitions(
-  _assignor: AssignorName,
+  assignor: AssignorName,
   members: readonly AssignableMember[],
   topics: readonly AssignableTopic[],
 ): TargetAssignment {
-  const targets = new Map(members.map(({ memberId }) => [memberId, new Map<string, readonly number[]>()]));
-  for (const topic of topics) {
-    const owner = members.find((member) => member.topics.has(topic.name));
-    if (owner !== undefined) targets.get(owner.memberId)?.set(topic.topicId, topic.partitions);
-  }
-  return targets;
+  return assignor === 'range' ? assignRanges(members, topics) : assignUniformly(members, topics);
 }
 
 /** The assignor that most members want; who does not say wants `uniform`, and so does a draw. */
