@@ -1,5 +1,5 @@
 // The state that the page shows: what was chosen, what is known of the connection, topics and partitions, and what happened.
-import type { ConnectionStatus, TopicDescription } from 'distributedlog';
+import type { ConnectionStatus, ConsumerEvent, TopicDescription } from 'distributedlog';
 import type { Choice } from './url-state.ts';
 
 export interface PartitionState {
@@ -39,6 +39,19 @@ export interface Totals {
   readonly reconnects: number;
 }
 
+/** As which member of its group this page reads. */
+export interface Membership {
+  readonly groupId: string;
+  readonly memberId: string;
+  readonly epoch: number;
+}
+/** What this page was given and lost as a member, and when (ms since the epoch). */
+export interface OwnRebalance {
+  readonly groupId: string;
+  readonly at: number;
+  readonly event: Extract<ConsumerEvent, { readonly type: 'rebalance' }>;
+}
+
 export interface AppState extends Choice {
   readonly status: ConnectionStatus | null;
   /** When the status came, ms since the epoch: a countdown needs it. */
@@ -50,6 +63,9 @@ export interface AppState extends Choice {
   readonly paused: boolean;
   readonly partitions: readonly PartitionState[];
   readonly totals: Totals;
+  readonly membership: Membership | null;
+  /** The oldest first; bounded. */
+  readonly rebalances: readonly OwnRebalance[];
   readonly failure: Failure | null;
   readonly notices: readonly Notice[];
 }
@@ -58,6 +74,7 @@ export interface AppState extends Choice {
 export const MAX_BUFFERED_BYTES = 16 * 1024 * 1024;
 /** Notices kept as history. */
 export const MAX_NOTICES = 200;
+export const MAX_REBALANCES = 50;
 export const DEFAULT_PREFIX = 'telemetry.';
 
 export function initialState(choice: Choice): AppState {
@@ -70,6 +87,8 @@ export function initialState(choice: Choice): AppState {
     paused: false,
     partitions: [],
     totals: { records: 0, repeated: 0, skipped: 0, bufferedBytes: 0, reconnects: 0 },
+    membership: null,
+    rebalances: [],
     failure: null,
     notices: [],
   };

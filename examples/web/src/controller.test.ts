@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { initialState } from './app-state.ts';
 import { Controller } from './controller.ts';
 import { createStore } from './store.ts';
-import { type Choice, DEFAULT_START } from './url-state.ts';
+import { type Choice, parseChoice } from './url-state.ts';
 
 const open: { close(): Promise<void> }[] = [];
 afterEach(async () => {
@@ -18,9 +18,7 @@ async function gatewayWith(topics: Record<string, number>): Promise<TestGateway>
   return gateway;
 }
 function page(gateway: TestGateway, choice: Partial<Choice>) {
-  const store = createStore(
-    initialState({ topics: null, group: null, start: DEFAULT_START, filter: '', rate: null, ...choice }),
-  );
+  const store = createStore(initialState({ ...parseChoice(''), ...choice }));
   const controller = new Controller(store, { transport: gateway.transport, reconnectBackoffMs: 5 });
   open.push(controller);
   controller.start();

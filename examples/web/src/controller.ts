@@ -6,13 +6,15 @@ import {
   type ConnectionStatus,
   type ConsumerEvent,
   type ConsumerRecord,
+  type GroupDescription,
+  type GroupSummary,
   LogError,
   type Producer,
   type TopicDescription,
   type TopicPartition,
 } from 'distributedlog';
 import { adviseOn, type Remedy } from './advice.ts';
-import { type AppState, effectiveTopics, type Failure } from './app-state.ts';
+import { type AppState, effectiveTopics, type Failure, MAX_REBALANCES, type Membership } from './app-state.ts';
 import { ConsumerRun, type SeekTarget } from './consumer-run.ts';
 import { Continuity } from './continuity.ts';
 import { messageOf } from './format.ts';
@@ -93,6 +95,11 @@ export class Controller {
     this.#store.set({ group, failure: null });
     this.#reconcile();
   }
+  /** Reads these topics as a member of the group. */
+  joinGroup(group: string, topics: readonly string[]): void {
+    this.#store.set({ group, topics, failure: null });
+    this.#reconcile();
+  }
   /** Moves everything there; the table starts anew. */
   async startFrom(start: Start): Promise<void> {
     this.#store.set({ start, failure: null });
@@ -132,6 +139,16 @@ export class Controller {
   /** Says that something the reader asked for did not work. */
   report(error: unknown): void {
     this.notices.add('bad', messageOf(error));
+  }
+
+  // What others read. Nothing is waited for longer than a look is worth.
+  listGroups(signal: AbortSignal): Promise<GroupSummary[]> {
+    this.#admin ??= this.#client.admin();
+    return this.#admin.listGroups({ signal, timeoutMs: 5000 });
+  }
+  describeGroup(groupId: string, signal: AbortSignal): Promise<GroupDescription> {
+    this.#admin ??= this.#client.admin();
+    return this.#admin.describeGroup(groupId, { signal, timeoutMs: 5000 });
   }
 
   // What to write.
@@ -236,7 +253,7 @@ export class Controller {
     this.#subscribed = undefined;
     this.continuity.expectAny();
     this.clearRows();
-    this.#store.set({ partitions: [] });
+    this.#store.set({ partitions: [], membership: null });
     await run?.close().catch((error: unknown) => this.notices.add('warning', LogError.from(error).message));
   }
 
@@ -263,6 +280,12 @@ export class Controller {
 
   #onEvent(event: ConsumerEvent): void {
     if (event.type === 'gap') this.continuity.expectAny(event.topic, event.partition);
+    const { group, rebalances } = this.#store.get();
+    if (event.type === 'rebalance' && group !== null) {
+      const own = { groupId: group, at: Date.now(), event };
+      this.#store.set({ rebalances: [...rebalances, own].slice(-MAX_REBALANCES) });
+      void this.#sample();
+    }
     this.notices.onEvent(event);
   }
 
@@ -309,6 +332,7 @@ export class Controller {
       const metrics = run.consumer.metrics();
       this.#store.set({
         partitions,
+        membership: sameMembership(this.#store.get().membership, run.consumer.groupMetadata()),
         totals: {
           records: this.continuity.records,
           repeated: this.continuity.repeated,
@@ -321,6 +345,12 @@ export class Controller {
       this.#sampling = false;
     }
   }
+}
+
+/** The one there was, as long as it is the same: views hear only of changes. */
+function sameMembership(before: Membership | null, now: Membership | null): Membership | null {
+  const same = before?.groupId === now?.groupId && before?.memberId === now?.memberId && before?.epoch === now?.epoch;
+  return same ? before : now;
 }
 
 const LABELS: Record<Remedy, string> = {

@@ -7,6 +7,7 @@ import './styles/inspector.css';
 import './styles/layout.css';
 import { initialState } from './app-state.ts';
 import { h, isTyping } from './dom.ts';
+import { messageOf } from './format.ts';
 import { nextTurn } from './reader.ts';
 import { createStore } from './store.ts';
 import { formatChoice, parseChoice } from './url-state.ts';
@@ -66,33 +67,72 @@ const side = createTabs('Details', [
 ]);
 const openNewTopic = (): void => newTopic.open('New topic');
 
+const recordsView = h(
+  'div',
+  { class: 'app' },
+  createSidebar(store, controller, { onSeekAll: () => seek.open(null), onCreateTopic: openNewTopic }),
+  h(
+    'main',
+    { id: 'records', tabindex: -1 },
+    charts.element,
+    h('div', { class: 'work' }, records.element, h('div', { class: 'aside' }, side.element, inspector.element)),
+  ),
+);
+const skip = h('a', { class: 'skip', href: '#records' }, 'Skip to the records');
+
 await nextTurn();
 document.body.append(
-  h('a', { class: 'skip', href: '#records' }, 'Skip to the records'),
+  skip,
   createHeader(store, { theme: theme.element, onHelp: () => help.open() }),
-  h(
-    'div',
-    { class: 'app' },
-    createSidebar(store, controller, { onSeekAll: () => seek.open(null), onCreateTopic: openNewTopic }),
-    h(
-      'main',
-      { id: 'records', tabindex: -1 },
-      charts.element,
-      h('div', { class: 'work' }, records.element, h('div', { class: 'aside' }, side.element, inspector.element)),
-    ),
-  ),
+  recordsView,
   events.toasts,
   help.element,
   seek.element,
   newTopic.element,
 );
 
-store.watch(
-  ({ topics, group, start, filter, rate }) => formatChoice({ topics, group, start, filter, rate }),
-  (query) => {
-    if (query !== location.search) history.replaceState(null, '', `${location.pathname}${query}`);
-  },
-);
+// The group view comes as files of its own when it is first looked at.
+let groupsView: HTMLElement | undefined;
+let groupsLoading = false;
+async function loadGroups(): Promise<void> {
+  groupsLoading = true;
+  try {
+    const { createGroups } = await import('./views/groups/index.ts');
+    groupsView = createGroups(store, controller);
+    recordsView.after(groupsView);
+    showView();
+  } catch (error) {
+    // The gateway is away or serves another version of the page by now: the records stay usable.
+    controller.report(new Error(`The group view could not be loaded: ${messageOf(error)}`));
+    store.set({ view: 'records' });
+  } finally {
+    groupsLoading = false;
+  }
+}
+function showView(): void {
+  const { view } = store.get();
+  recordsView.hidden = view !== 'records';
+  if (groupsView !== undefined) groupsView.hidden = view !== 'groups';
+  skip.href = `#${view}`;
+  skip.textContent = `Skip to the ${view}`;
+  if (view === 'groups' && groupsView === undefined && !groupsLoading) void loadGroups();
+}
+store.watch((state) => state.view, showView);
+
+let viewInAddress = store.get().view;
+store.watch(formatChoice, (query, { view }) => {
+  // Another view is another entry of the history; other choices change the present one.
+  const another = view !== viewInAddress;
+  viewInAddress = view;
+  if (query === location.search) return;
+  const address = `${location.pathname}${query}`;
+  if (another) history.pushState(null, '', address);
+  else history.replaceState(null, '', address);
+});
+addEventListener('popstate', () => {
+  const { view, shown } = parseChoice(location.search);
+  store.set({ view, shown });
+});
 
 document.addEventListener('keydown', (event) => {
   if (event.defaultPrevented || event.altKey || event.ctrlKey || event.metaKey) return;
@@ -102,7 +142,11 @@ document.addEventListener('keydown', (event) => {
     return;
   }
   if (isTyping(event.target) || !help.singleKeys()) return;
-  switch (event.key) {
+  const { view } = store.get();
+  switch (view === 'groups' && '/l'.includes(event.key) ? '' : event.key) {
+    case 'g':
+      store.set({ view: view === 'groups' ? 'records' : 'groups' });
+      break;
     case '/':
       records.focusFilter();
       break;

@@ -2,7 +2,15 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Choice, DEFAULT_START, formatChoice, parseChoice, parseStart, type Start } from './url-state.ts';
 
-const nothing: Choice = { topics: null, group: null, start: DEFAULT_START, filter: '', rate: null };
+const nothing: Choice = {
+  view: 'records',
+  shown: null,
+  topics: null,
+  group: null,
+  start: DEFAULT_START,
+  filter: '',
+  rate: null,
+};
 
 describe('url state', () => {
   it('is empty for the defaults', () => {
@@ -10,7 +18,9 @@ describe('url state', () => {
     expect(parseChoice('')).toEqual(nothing);
   });
   it('reads a link', () => {
-    expect(parseChoice('?group=ops&topics=a,b,a&from=15&q=cpu3&rate=100')).toEqual({
+    expect(parseChoice('?view=groups&show=billing&group=ops&topics=a,b,a&from=15&q=cpu3&rate=100')).toEqual({
+      view: 'groups',
+      shown: 'billing',
       topics: ['a', 'b'],
       group: 'ops',
       start: { kind: 'minutes', minutes: 15 },
@@ -36,7 +46,7 @@ describe('url state', () => {
   });
   it('passes over what makes no sense', () => {
     for (const from of ['', 'yesterday', '-5', '0', 'NaN', 'last:x']) expect(parseStart(from)).toEqual(DEFAULT_START);
-    expect(parseChoice('?rate=fast&group=%20&utm=1')).toEqual(nothing);
+    expect(parseChoice('?rate=fast&group=%20&show=&view=maps&utm=1')).toEqual(nothing);
     expect(parseChoice('?rate=-1').rate).toBeNull();
   });
   it('gives back what it was given', () => {
@@ -50,6 +60,8 @@ describe('url state', () => {
     fc.assert(
       fc.property(
         fc.record({
+          view: fc.constantFrom('records' as const, 'groups' as const),
+          shown: fc.option(fc.string({ minLength: 1 }).filter((text) => text.trim() === text)),
           topics: fc.option(fc.uniqueArray(name, { maxLength: 4 })),
           group: fc.option(fc.string({ minLength: 1 }).filter((text) => text.trim() === text)),
           start,

@@ -11,7 +11,13 @@ export type Start =
   /** The first record at or after this time (ms since the epoch), then live. */
   | { readonly kind: 'at'; readonly timestamp: number };
 
+export const VIEWS = ['records', 'groups'] as const;
+export type ViewName = (typeof VIEWS)[number];
+
 export interface Choice {
+  readonly view: ViewName;
+  /** The group that the group view shows; null: the page picks. */
+  readonly shown: string | null;
   /** null: nothing chosen yet; the page picks. */
   readonly topics: readonly string[] | null;
   /** With a group, offsets are committed and a reload goes on where it was. */
@@ -57,7 +63,10 @@ export function parseChoice(search: string): Choice {
   const topics = query.get('topics');
   const group = query.get('group')?.trim() ?? '';
   const rate = Number(query.get('rate'));
+  const shown = query.get('show')?.trim() ?? '';
   return {
+    view: VIEWS.find((name) => name === query.get('view')) ?? 'records',
+    shown: shown === '' ? null : shown,
     topics:
       topics === null
         ? null
@@ -82,6 +91,8 @@ export function formatChoice(choice: Choice): string {
   const add = (name: string, value: string): void => {
     parts.push(`${name}=${encodeURIComponent(value).replaceAll('%2C', ',').replaceAll('%3A', ':')}`);
   };
+  if (choice.view !== 'records') add('view', choice.view);
+  if (choice.shown !== null) add('show', choice.shown);
   if (choice.group !== null) add('group', choice.group);
   if (choice.topics !== null) add('topics', choice.topics.join(','));
   const from = formatStart(choice.start);

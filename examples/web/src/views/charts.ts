@@ -47,10 +47,10 @@ export function createCharts(
   });
   const tick = (): void => {
     const now = Date.now();
-    const { partitions, reading } = store.get();
+    const { partitions, reading, view } = store.get();
     sampler.sample(now, controller.continuity, partitions, reading);
-    // Nobody looks at a hidden page; the history goes on.
-    if (document.hidden) return;
+    // Nobody looks at a hidden page or at another view; the history goes on.
+    if (document.hidden || view !== 'records') return;
     const seconds = Math.round(now / 1000);
     for (const [chart, history] of [
       [records, sampler.records],

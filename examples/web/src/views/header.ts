@@ -4,6 +4,7 @@ import { h, icon, setNumber, setText } from '../dom.ts';
 import { formatBytes } from '../format.ts';
 import type { Store } from '../store.ts';
 import { createStatus } from './status.ts';
+import { createViewSwitch } from './view-switch.ts';
 
 export function createHeader(store: Store<AppState>, actions: { theme: HTMLElement; onHelp(): void }): HTMLElement {
   const number = (testId: string): HTMLDataElement => h('data', { 'data-testid': testId, value: '0' }, '0');
@@ -43,6 +44,7 @@ export function createHeader(store: Store<AppState>, actions: { theme: HTMLEleme
       h('span', { class: 'mark', 'aria-hidden': 'true' }, h('i'), h('i'), h('i')),
       h('span', { class: 'name' }, 'DistributedLog'),
     ),
+    createViewSwitch(store),
     createStatus(store),
     h(
       'dl',

@@ -7,6 +7,7 @@ const SHORTCUTS: readonly (readonly [readonly string[], string])[] = [
   [['/'], 'Filter'],
   [['P'], 'Pause or resume reading'],
   [['L'], 'Jump to live'],
+  [['G'], 'Records or groups'],
   [['T'], 'Change colours'],
   [['?'], 'This list'],
   [['↑', '↓'], 'Move through the records'],

@@ -270,6 +270,8 @@ export class RecordTable {
 
   #draw(now: number): void {
     this.#frame = 0;
+    // Not in sight: its size, once it is, is what draws it again.
+    if (this.#viewport === 0) return;
     if (this.#live && this.#following && now - this.#drawnAt < LIVE_INTERVAL_MS) {
       this.#schedule();
       return;

@@ -9,7 +9,13 @@ export interface Tab {
   readonly badge?: HTMLElement | undefined;
 }
 
-export function createTabs(label: string, tabs: readonly Tab[]): { element: HTMLElement; select(id: string): void } {
+/** `onSelect` is called after each change. */
+export function createTabs(
+  label: string,
+  tabs: readonly Tab[],
+  onSelect: (id: string) => void = () => undefined,
+): { element: HTMLElement; select(id: string): void } {
+  let selected = tabs[0]?.id ?? '';
   const buttons = tabs.map((tab) =>
     h(
       'button',
@@ -60,7 +66,14 @@ export function createTabs(label: string, tabs: readonly Tab[]): { element: HTML
       button.tabIndex = chosen ? 0 : -1;
       panel.hidden = !chosen;
     }
+    if (id !== selected) {
+      selected = id;
+      onSelect(id);
+    }
   };
-  select(tabs[0]?.id ?? '');
-  return { element: h('section', { class: 'panel side', 'aria-label': label }, list, ...panels), select };
+  select(selected);
+  return {
+    element: h('section', { class: 'panel side', 'aria-label': label }, list, ...panels),
+    select,
+  };
 }
