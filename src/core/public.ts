@@ -37,5 +37,5 @@ export { bytes, type Deserializer, json, type StandardSchemaV1, text } from './d
 export type { ProducerConfig, ProducerRecord, RecordMetadata } from './producer-config.ts';
 export type { ConnectionStatus } from './session.ts';
 export type { ForEachOptions, PollOptions, StreamOptions } from './streams.ts';
-export type { Connection, ConnectionHandlers, LifecycleSignal, Transport } from './transport.ts';
+export type { Connection, ConnectionHandlers, KeepsakeSlot, LifecycleSignal, Transport } from './transport.ts';
 export type { WaitOptions } from './wait-options.ts';

@@ -2,6 +2,7 @@
 
 export { type ConsumerCase, type ConsumerHarness, consumerCases } from './consumer-cases.ts';
 export type { FailOptions, FrameFilter, Hold, HoldOptions, RequestName } from './faults.ts';
+export { type MemoryKeepsake, memoryKeepsake } from './keepsake.ts';
 export { type LogCase, type LogHarness, logCases } from './log-cases.ts';
 export { ManualClock } from './manual-clock.ts';
 export {

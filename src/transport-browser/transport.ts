@@ -2,6 +2,7 @@
 import WebSocket from 'isomorphic-ws';
 import type { Connection, ConnectionHandlers, LifecycleSignal, Transport } from '../core/index.ts';
 import { LogError } from '../protocol/index.ts';
+import { claimKeepsake } from './keepsake.ts';
 
 /** For pages and workers; without either, it dials as they would. */
 export function browserTransport(): Transport {
@@ -22,6 +23,7 @@ export function browserTransport(): Transport {
       return attach(socket, handlers);
     },
     onLifecycle: listenToLifecycle,
+    keepsake: claimKeepsake,
   };
 }
 
