@@ -29,6 +29,8 @@ export type Told =
 export type Done =
   | { readonly type: 'produced'; readonly partition: number; readonly number: number; readonly offset: number }
   | { readonly type: 'killed' | 'frozen' | 'thawed' | 'reloading' | 'leaving' | 'left'; readonly life: string }
+  /** Its last word has been heard. */
+  | { readonly type: 'gone'; readonly life: string }
   /** From here to `calm over` no assignment may change; `life` is being reloaded: its next life takes over what it has. */
   | { readonly type: 'calm'; readonly reason: string; readonly life?: string | undefined }
   | { readonly type: 'calm over' }

@@ -45,6 +45,10 @@ class Story {
     this.committed[partition] = offset;
     this.judge.hear(life, { type: 'committed', at: this.ms, offsets: [[partition, offset]] });
   }
+  die(life: string, of: 'killed' | 'reloading'): void {
+    this.judge.did({ type: of, life });
+    this.judge.did({ type: 'gone', life });
+  }
   leave(life: string, ...partitions: number[]): void {
     this.judge.did({ type: 'leaving', life });
     this.gone(life, 'revoked', ...partitions);
@@ -75,8 +79,7 @@ const allowed: Record<string, (story: Story) => void> = {
     story.work('a.1', 0, 0, 4);
     story.commit('a.1', 0, 3);
     story.begin('a.1', 0, 5);
-    story.judge.did({ type: 'killed', life: 'a.1' });
-    story.end('a.1', 0, 5);
+    story.die('a.1', 'killed');
     story.assigned('b.1', 0, 1);
     story.work('b.1', 0, 3, 9);
     expect(story.judge.figures.again.crash).toBe(2);
@@ -104,7 +107,7 @@ const allowed: Record<string, (story: Story) => void> = {
     story.assigned('b.1', 1);
     story.work('a.1', 0, 0, 2);
     story.judge.did({ type: 'calm', reason: 'a reloads', life: 'a.1' });
-    story.judge.did({ type: 'reloading', life: 'a.1' });
+    story.die('a.1', 'reloading');
     story.hello('a.2');
     story.assigned('a.2', 0);
     story.work('a.2', 0, 0, 5);
@@ -253,7 +256,7 @@ const forbidden: Record<string, readonly [found: RegExp, tell: (story: Story) =>
       story.assigned('a.1', 0);
       story.work('a.1', 0, 0, 3);
       story.commit('a.1', 0, 3);
-      story.judge.did({ type: 'killed', life: 'a.1' });
+      story.die('a.1', 'killed');
       story.committed = [1, null];
       story.assigned('b.1', 0);
     },
@@ -278,7 +281,7 @@ const forbidden: Record<string, readonly [found: RegExp, tell: (story: Story) =>
     (story) => {
       story.assigned('a.1', 0);
       story.judge.did({ type: 'calm', reason: 'a reloads', life: 'a.1' });
-      story.judge.did({ type: 'reloading', life: 'a.1' });
+      story.die('a.1', 'reloading');
       story.hello('a.2');
       story.judge.hear('a.2', { type: 'assigned', at: 0, memberId: 'new', partitions: [0] });
       story.judge.did({ type: 'calm over' });
@@ -289,12 +292,13 @@ const forbidden: Record<string, readonly [found: RegExp, tell: (story: Story) =>
     (story) => {
       story.assigned('a.1', 0, 1);
       story.judge.did({ type: 'calm', reason: 'a reloads', life: 'a.1' });
-      story.judge.did({ type: 'reloading', life: 'a.1' });
+      story.die('a.1', 'reloading');
       story.hello('a.2');
       story.assigned('a.2', 1);
       story.judge.did({ type: 'calm over' });
     },
   ],
+  'a member that vanishes': [/nobody killed it/, (story) => story.judge.did({ type: 'gone', life: 'a.1' })],
   'a record that nobody processed': [
     /p1: never processed: 9/,
     (story) => {
@@ -329,6 +333,11 @@ test('an excerpt tells what led to the first violation, and leaves out other par
   expect(text).toContain('ASSIGNED 0 1 as id-of-a');
   expect(text).toContain('end p0 @1');
   expect(text).not.toContain('end p1');
-  expect(text).toContain(line(entries[firstWrong] ?? expect.fail('nothing is wrong')));
+  expect(text).toContain(
+    entries
+      .slice(firstWrong, firstWrong + 1)
+      .map(line)
+      .join(),
+  );
   expect(text).toContain("<<<<<<<<<< the partition is a.1's");
 });

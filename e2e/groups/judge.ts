@@ -9,6 +9,8 @@ interface Life {
   readonly label: string;
   readonly name: string;
   state: 'live' | 'frozen' | 'leaving' | 'left' | 'dead';
+  /** What it is about to die of; until its last word has been heard it counts as any other. */
+  doom: 'crash' | 'reload' | undefined;
   memberId: string | null;
   /** Of the last time it was frozen, ms since the epoch. */
   frozenAt: number | undefined;
@@ -97,13 +99,21 @@ export class Judge {
     const entry = this.#note(label, event);
     if (event.type === 'hello') {
       if (this.#lives.has(label)) this.#wrong(entry, 'two lives of one label');
-      const life: Life = { label, name: event.name, state: 'live', memberId: null, frozenAt: undefined };
+      const life: Life = {
+        label,
+        name: event.name,
+        state: 'live',
+        doom: undefined,
+        memberId: null,
+        frozenAt: undefined,
+      };
       this.#lives.set(label, life);
       return;
     }
     const life = this.#lives.get(label);
     if (life === undefined) return this.#wrong(entry, 'nobody of that label said hello');
-    if (life.state === 'left' && event.type !== 'said') return this.#wrong(entry, 'it has left');
+    const over = life.state === 'left' || life.state === 'dead';
+    if (over && event.type !== 'said') return this.#wrong(entry, `it is ${life.state}`);
     switch (event.type) {
       case 'assigned':
         return this.#assigned(entry, life, event.memberId, event.partitions, committed);
@@ -128,7 +138,6 @@ export class Judge {
     partitions: readonly number[],
     committed: ReadonlyMap<number, number | null>,
   ): void {
-    if (life.state === 'dead') return this.#remark(entry, 'was on its way');
     if (memberId === null) this.#wrong(entry, 'assigned to nobody');
     const takesOver = this.#calm?.life?.name === life.name && life.memberId === null;
     if (this.#calm !== undefined && !takesOver) this.#wrong(entry, `a rebalance in spite of: ${this.#calm.reason}`);
@@ -155,7 +164,6 @@ export class Judge {
   }
 
   #gone(entry: Entry, life: Life, how: 'revoked' | 'lost', partitions: readonly number[]): void {
-    if (life.state === 'dead') return this.#remark(entry, 'was on its way');
     if (this.#calm !== undefined) this.#wrong(entry, `a rebalance in spite of: ${this.#calm.reason}`);
     for (const number of partitions) {
       const partition = this.#partition(number);
@@ -182,7 +190,6 @@ export class Judge {
     const { holder } = partition;
     const earlier = partition.attempts.get(offset) ?? [];
     if (holder?.life !== life) {
-      if (life.state === 'dead') return this.#remark(entry, 'was on its way');
       if (life.frozenAt !== undefined && told.at <= life.frozenAt) {
         return this.#remark(entry, 'in hand since before it was frozen');
       }
@@ -209,11 +216,10 @@ export class Judge {
     holder.next = offset + 1;
     const attempt = { tenure: holder, ended: false, offset };
     partition.attempts.set(offset, [...earlier, attempt]);
-    if (life.state !== 'dead') partition.inHand.set(life, attempt);
+    partition.inHand.set(life, attempt);
   }
 
   #end(entry: Entry, life: Life, number: number, offset: number): void {
-    if (life.state === 'dead') return this.#remark(entry, 'was on its way');
     const partition = this.#partition(number);
     const attempt = partition.inHand.get(life);
     partition.inHand.delete(life);
@@ -263,8 +269,13 @@ export class Judge {
       case 'frozen':
         return this.#frozen(this.#life(event.life));
       case 'killed':
+        this.#life(event.life).doom = 'crash';
+        return;
       case 'reloading':
-        return this.#dead(this.#life(event.life), event.type === 'killed' ? 'crash' : 'reload');
+        this.#life(event.life).doom = 'reload';
+        return;
+      case 'gone':
+        return this.#over(entry, this.#life(event.life));
       case 'leaving':
         this.#life(event.life).state = 'leaving';
         return;
@@ -281,11 +292,13 @@ export class Judge {
     life.frozenAt = this.#now();
     for (const { holder } of this.#partitions) if (holder?.life === life) holder.frozen = true;
   }
-  #dead(life: Life, end: End): void {
+  #over(entry: Entry, life: Life): void {
+    if (life.state === 'left') return;
+    if (life.doom === undefined) this.#wrong(entry, 'nobody killed it');
     life.state = 'dead';
     for (const { holder, inHand } of this.#partitions) {
       inHand.delete(life);
-      if (holder?.life === life) holder.end = end;
+      if (holder?.life === life) holder.end = life.doom;
     }
   }
   #calmOver(entry: Entry): void {

@@ -7,6 +7,7 @@ export class Link {
   target = 0;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  #isCut = false;
 
   private constructor(server: Server, port: number) {
     this.#server = server;
@@ -19,7 +20,10 @@ export class Link {
     const address = server.address();
     if (address === null || typeof address === 'string') throw new Error('no port');
     const link = new Link(server, address.port);
-    server.on('connection', (near) => link.#join(near, connect(link.target, '127.0.0.1')));
+    server.on('connection', (near) => {
+      if (link.#isCut) near.destroy();
+      else link.#join(near, connect(link.target, '127.0.0.1'));
+    });
     return link;
   }
 
@@ -43,6 +47,15 @@ export class Link {
       socket.on('error', () => undefined);
       socket.pause();
     }
+  }
+
+  /** Ends every connection; there are no new ones until `mend`. */
+  cut(): void {
+    this.#isCut = true;
+    for (const socket of this.#sockets) socket.destroy();
+  }
+  mend(): void {
+    this.#isCut = false;
   }
 
   async close(): Promise<void> {
