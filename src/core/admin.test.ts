@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { LogError } from '../protocol/index.ts';
-import { createTestGateway, type TestGateway } from '../testing/test-gateway.ts';
+import { createTestGateway } from '../testing/test-gateway.ts';
 import { Admin } from './admin.ts';
 import { Consumer } from './consumer.ts';
 
@@ -8,25 +8,6 @@ async function setUp() {
   const gateway = await createTestGateway({ autoCreateTopics: false });
   const admin = new Admin({ transport: gateway.transport, reconnectBackoffMs: 1 });
   return { gateway, admin, [Symbol.asyncDispose]: () => admin.close() };
-}
-
-/** A wire that is cut, once, instead of delivering an answer of this type. */
-function losing({ transport, dropConnections }: TestGateway, type: string) {
-  const wire = { lost: 0, transport };
-  const isLost = (frame: string | Uint8Array) => wire.lost === 0 && String(frame).startsWith(`{"type":"${type}"`);
-  wire.transport = {
-    ...transport,
-    dial: (url, protocol, handlers) =>
-      transport.dial(url, protocol, {
-        ...handlers,
-        onFrame(frame) {
-          if (!isLost(frame)) return handlers.onFrame(frame);
-          wire.lost++;
-          dropConnections();
-        },
-      }),
-  };
-  return wire;
 }
 
 describe('Admin', () => {
@@ -101,13 +82,15 @@ describe('Admin', () => {
     ['deleteTopic', (admin: Admin) => admin.listTopics()],
   ] as const)('%s whose answer is lost with its connection is asked again, and is done', async (call, list) => {
     await using context = await setUp();
-    const { gateway } = context;
+    const { admin, gateway } = context;
     const { topicId } = await gateway.log.createTopic({ name: 'a' });
     await gateway.log.groups.commit('a', undefined, [{ topicId, partition: 0, offset: 1 }]);
-    const wire = losing(gateway, call);
-    await using admin = new Admin({ transport: wire.transport, reconnectBackoffMs: 1 });
-    await admin[call]('a');
-    expect(wire.lost).toBe(1);
+    const answers = gateway.hold(call, { answers: true });
+    const deleted = admin[call]('a');
+    await answers.whenWaiting();
+    gateway.dropConnections();
+    answers.release();
+    await deleted;
     expect(await list(admin)).toEqual([]);
     // Nothing was lost this time: there was nothing to delete.
     await expect(admin[call]('a')).rejects.toMatchObject({
