@@ -31,7 +31,7 @@ const server: string | undefined = import.meta.env.VITE_GATEWAY;
 // What speaks to the gateway comes as a file of its own, and the page is built in turns: no step of the start is a long one.
 const { Controller } = await import('./controller.ts');
 await nextTurn();
-const controller = new Controller(store, { bootstrapServers: server });
+const controller = new Controller(store, { bootstrapServers: server, clientId: 'dashboard' });
 
 const charts = createCharts(store, controller);
 const theme = createThemeSwitch(() => charts.recolor());

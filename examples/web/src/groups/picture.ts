@@ -128,11 +128,12 @@ export function pictureOf(group: GroupDescription, known: readonly TopicDescript
       ...share,
     };
   });
-  members.sort((a, b) => compare(a.name, b.name) || compare(a.memberId, b.memberId));
+  members.sort((a, b) => byName.compare(a.name, b.name) || (a.memberId < b.memberId ? -1 : 1));
   return { topics, members, ...sum };
 }
 
-const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+/** host-2 before host-10. */
+const byName = new Intl.Collator('en', { numeric: true });
 
 /** How full a cell is drawn, 0 to 1, by orders of magnitude: a lag of ten is seen beside one of a million. */
 export function lagDepth(lag: number | null, maxLag: number): number {

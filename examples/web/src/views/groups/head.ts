@@ -102,8 +102,8 @@ export function createGroupHead(
     const theirs = groupTopics();
     const { reading } = store.get();
     const options: (readonly [string, string])[] = [];
-    if (theirs.length > 0) options.push(['group', `Its ${plural(theirs.length, 'topic')}`]);
-    options.push(['own', `The ${plural(reading.length, 'topic')} chosen in Records`]);
+    if (theirs.length > 0) options.push(['group', `Read its ${plural(theirs.length, 'topic')}`]);
+    options.push(['own', `Read the ${plural(reading.length, 'topic')} chosen in Records`]);
     const text = JSON.stringify(options);
     if (text === offered) return;
     offered = text;

@@ -13,7 +13,7 @@ const MAX_CARDS = 12;
 interface Card {
   readonly element: HTMLLIElement;
   readonly button: HTMLButtonElement;
-  readonly parts: Readonly<Record<'badge' | 'owned' | 'moves' | 'lag' | 'about', HTMLElement>>;
+  readonly parts: Readonly<Record<'badge' | 'owned' | 'unit' | 'moves' | 'lag' | 'about', HTMLElement>>;
   readonly share: HTMLElement;
 }
 
@@ -37,6 +37,7 @@ export function createMembers(
     const parts = {
       badge: part('member-badge'),
       owned: part('member-owned'),
+      unit: part('member-unit'),
       moves: part('member-moves'),
       lag: part('member-lag'),
       about: part('member-about'),
@@ -62,7 +63,7 @@ export function createMembers(
         parts.badge,
       ),
       h('span', { class: 'member-share', 'aria-hidden': 'true' }, share),
-      h('span', { class: 'member-facts' }, parts.owned, parts.moves, parts.lag),
+      h('span', { class: 'member-facts' }, parts.owned, parts.unit, parts.moves, parts.lag),
       parts.about,
     );
     const element = h('li', {}, button);
@@ -79,14 +80,16 @@ export function createMembers(
     button.classList.toggle('kept', !member.connected);
     button.classList.toggle('own', own);
     button.title = `${member.memberId}\n${member.topics.join(', ')}`;
-    setText(parts.badge, member.connected ? (own ? 'this tab' : '') : 'connection lost, kept');
-    setText(parts.owned, plural(member.owned, 'partition'));
+    setText(parts.badge, own ? 'this tab' : '');
+    setText(parts.owned, String(member.owned));
+    setText(parts.unit, member.owned === 1 ? 'partition' : 'partitions');
     const moves = [member.coming > 0 ? `+${member.coming}` : '', member.going > 0 ? `−${member.going}` : ''];
     setText(parts.moves, moves.filter((text) => text !== '').join(' '));
     setText(parts.lag, `lag ${formatCount(member.lag)}`);
     const topics = member.topics.length === 1 ? (member.topics[0] ?? '') : plural(member.topics.length, 'topic');
     const instance = member.instanceId === undefined ? '' : ` · static, client ${member.clientId}`;
-    setText(parts.about, `epoch ${member.epoch} · ${topics}${instance}`);
+    const about = `epoch ${member.epoch} · ${topics}${instance}`;
+    setText(parts.about, member.connected ? about : 'connection lost, kept');
     share.style.transform = `scaleX(${(picture.partitions === 0 ? 0 : member.owned / picture.partitions).toFixed(4)})`;
   };
   const show = (): void => {
