@@ -245,10 +245,12 @@ export class Fetcher<K, V> {
     if (limit === undefined && raised.length === 0) return;
     this.#channel?.send({ type: 'credit', limit, partitions: raised });
   }
-  /** A partition that is wanted has nothing here, and nothing can come. */
+  /** What is wanted has nothing here, and nothing can come. */
   #starving(): boolean {
     if (this.credit.outstanding > 0) return false;
-    return this.#order.some((partition) => partition.open && partition.readable && partition.drained);
+    // What can be taken makes room by itself: only where there is nothing, the bound is in the way.
+    const readable = this.#order.filter((partition) => partition.readable);
+    return readable.some(({ open }) => open) && readable.every(({ drained }) => drained);
   }
 
   // ── from the gateway ─────────────────────────────────────────────────────────────────────────────────────────────
