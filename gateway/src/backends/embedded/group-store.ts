@@ -1,9 +1,9 @@
-// Committed offsets on disk, for the group coordinator. Knows nothing of members.
+// What the group coordinator keeps on disk: committed offsets and members. Knows nothing of what either means.
 import { LogError } from 'distributedlog/protocol';
-import type { GroupOffsetToCommit, GroupStore } from 'distributedlog/server';
-import { commitKey, commitPrefix, keyAfter, parseCommitKey } from './keys.ts';
+import type { GroupOffsetToCommit, GroupStore, StoredGroup } from 'distributedlog/server';
+import { commitKey, commitPrefix, groupKey, keyAfter, parseCommitKey, parseGroupKey } from './keys.ts';
 import type { Store } from './store.ts';
-import { parseCommit, type StoredCommit } from './stored.ts';
+import { anyJson, parseCommit, type StoredCommit } from './stored.ts';
 import type { Topics } from './topics.ts';
 import type { Writer } from './writer.ts';
 
@@ -11,6 +11,8 @@ export class EmbeddedGroupStore implements GroupStore {
   private readonly store: Store;
   private readonly writer: Writer;
   private readonly topics: Topics;
+  /** Saves that wait for their transaction, the newest of each group. */
+  private readonly waiting = new Map<string, { state: Buffer | undefined; readonly saved: Promise<void> }>();
 
   constructor(store: Store, writer: Writer, topics: Topics) {
     this.store = store;
@@ -19,8 +21,7 @@ export class EmbeddedGroupStore implements GroupStore {
   }
 
   async write(groupId: string, offsets: readonly GroupOffsetToCommit[]): Promise<void> {
-    if (groupId === '' || groupId.includes('\0') || Buffer.byteLength(groupId) > 1_024)
-      throw new LogError('INVALID_GROUP_ID', 'a group id has 1 to 1,024 bytes and no NUL');
+    checkGroupId(groupId);
     if (offsets.length === 0) return;
     await this.writer.submit(offsets.length * 64, (transaction) => {
       const entries = offsets.map((commit) => {
@@ -49,13 +50,65 @@ export class EmbeddedGroupStore implements GroupStore {
     return found;
   }
 
-  async states() {
-    return new Map();
+  /** One that cannot be read is left out: its members join anew, and everybody else is served. */
+  async states(): Promise<ReadonlyMap<string, unknown>> {
+    const states = new Map<string, unknown>();
+    for (const { key, value } of this.store.entries('groups')) {
+      const state = anyJson(value);
+      if (state !== undefined) states.set(parseGroupKey(key), state);
+    }
+    return states;
   }
 
-  async saveState(): Promise<void> {}
+  /** Rejects with KAFKA_STORAGE_ERROR while the disk is full. Of those that wait for the disk, only the newest is written. */
+  async saveState(groupId: string, state: StoredGroup | undefined): Promise<void> {
+    checkGroupId(groupId);
+    const bytes = state === undefined ? undefined : Buffer.from(JSON.stringify(state));
+    const before = this.waiting.get(groupId);
+    if (before !== undefined) {
+      before.state = bytes;
+      return before.saved;
+    }
+    const saved = this.writer.submit(
+      bytes?.length ?? 0,
+      (transaction) => {
+        forget();
+        if (save.state === undefined) transaction.remove('groups', groupKey(groupId));
+        else transaction.put('groups', groupKey(groupId), save.state);
+        return () => undefined;
+      },
+      { frees: bytes === undefined },
+    );
+    const save = { state: bytes, saved };
+    const forget = (): void => {
+      if (this.waiting.get(groupId) === save) this.waiting.delete(groupId);
+    };
+    this.waiting.set(groupId, save);
+    // Refused before its turn came: the next one is asked for anew.
+    saved.catch(forget);
+    return saved;
+  }
 
-  async remove(): Promise<void> {}
+  async remove(groupId: string): Promise<void> {
+    checkGroupId(groupId);
+    // What is saved from here on is written after this.
+    this.waiting.delete(groupId);
+    await this.writer.submit(
+      0,
+      (transaction) => {
+        const from = commitPrefix(groupId);
+        const stored = this.store.keys('commits', { from, to: keyAfter(from) });
+        // And what this very transaction is about to write.
+        const staged = transaction.mutations.filter(
+          ({ table, key }) => table === 'commits' && key.subarray(0, from.length).equals(from),
+        );
+        for (const key of [...stored, ...staged.map((mutation) => mutation.key)]) transaction.remove('commits', key);
+        transaction.remove('groups', groupKey(groupId));
+        return () => undefined;
+      },
+      { frees: true },
+    );
+  }
 
   async groups(): Promise<string[]> {
     const groups = new Set<string>();
@@ -65,4 +118,9 @@ export class EmbeddedGroupStore implements GroupStore {
     }
     return [...groups];
   }
+}
+
+function checkGroupId(groupId: string): void {
+  if (groupId === '' || groupId.includes('\0') || Buffer.byteLength(groupId) > 1_024)
+    throw new LogError('INVALID_GROUP_ID', 'a group id has 1 to 1,024 bytes and no NUL');
 }

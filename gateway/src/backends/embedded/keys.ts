@@ -70,3 +70,10 @@ export function parseCommitKey(key: Buffer): PartitionKey & { groupId: string } 
     partition: key.readUInt32BE(at + 4),
   };
 }
+/** group id (UTF-8). */
+export function groupKey(groupId: string): Buffer {
+  return Buffer.from(groupId, 'utf8');
+}
+export function parseGroupKey(key: Buffer): string {
+  return key.toString('utf8');
+}

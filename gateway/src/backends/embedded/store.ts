@@ -24,6 +24,8 @@ export const TABLES = {
   producers: 'producers',
   /** group, partition → JSON of a committed offset. */
   commits: 'commits',
+  /** group → JSON of its members. */
+  groups: 'groups',
 } as const;
 export type TableName = keyof typeof TABLES;
 

@@ -47,3 +47,11 @@ export const parseMeta = (bytes: Buffer | undefined): number | undefined =>
 /** A text of the `meta` table. */
 export const parseMetaText = (bytes: Buffer | undefined): string | undefined =>
   bytes === undefined ? undefined : parse(z.string(), 'text', bytes);
+/** Of whatever form; undefined: it is no JSON. */
+export function anyJson(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString('utf8'));
+  } catch {
+    return undefined;
+  }
+}
