@@ -231,7 +231,7 @@ export class EmbeddedLog implements Log {
     return this.closing;
   }
   private async shutDown(): Promise<void> {
-    this.coordinator.close();
+    await this.coordinator.close();
     await this.maintenance.stop();
     await this.writer.close();
     this.reader.close();

@@ -11,8 +11,6 @@ export class EmbeddedGroupStore implements GroupStore {
   private readonly store: Store;
   private readonly writer: Writer;
   private readonly topics: Topics;
-  /** Saves that wait for their transaction, the newest of each group. */
-  private readonly waiting = new Map<string, { state: Buffer | undefined; readonly saved: Promise<void> }>();
 
   constructor(store: Store, writer: Writer, topics: Topics) {
     this.store = store;
@@ -60,39 +58,24 @@ export class EmbeddedGroupStore implements GroupStore {
     return states;
   }
 
-  /** Rejects with KAFKA_STORAGE_ERROR while the disk is full. Of those that wait for the disk, only the newest is written. */
+  /** Rejects with KAFKA_STORAGE_ERROR while the disk is full. That there are no members any more is tried even then. */
   async saveState(groupId: string, state: StoredGroup | undefined): Promise<void> {
     checkGroupId(groupId);
-    const bytes = state === undefined ? undefined : Buffer.from(JSON.stringify(state));
-    const before = this.waiting.get(groupId);
-    if (before !== undefined) {
-      before.state = bytes;
-      return before.saved;
-    }
-    const saved = this.writer.submit(
-      bytes?.length ?? 0,
+    const key = groupKey(groupId);
+    const value = state === undefined ? undefined : Buffer.from(JSON.stringify(state));
+    await this.writer.submit(
+      value?.length ?? 0,
       (transaction) => {
-        forget();
-        if (save.state === undefined) transaction.remove('groups', groupKey(groupId));
-        else transaction.put('groups', groupKey(groupId), save.state);
+        if (value === undefined) transaction.remove('groups', key);
+        else transaction.put('groups', key, value);
         return () => undefined;
       },
-      { frees: bytes === undefined },
+      { frees: value === undefined },
     );
-    const save = { state: bytes, saved };
-    const forget = (): void => {
-      if (this.waiting.get(groupId) === save) this.waiting.delete(groupId);
-    };
-    this.waiting.set(groupId, save);
-    // Refused before its turn came: the next one is asked for anew.
-    saved.catch(forget);
-    return saved;
   }
 
   async remove(groupId: string): Promise<void> {
     checkGroupId(groupId);
-    // What is saved from here on is written after this.
-    this.waiting.delete(groupId);
     await this.writer.submit(
       0,
       (transaction) => {
