@@ -1,0 +1,171 @@
+// One run of the model: a gateway in memory on a manual clock, the consumers at it, and what must hold after every step and at the end. Knows nothing of how steps are chosen.
+import { ManualClock } from './manual-clock.ts';
+import { ModelGroup, ModelLog, Violation } from './model-log.test-support.ts';
+import { type MemberConfig, ModelMember } from './model-member.test-support.ts';
+import { createTestGateway } from './test-gateway.ts';
+
+export interface WorldOptions {
+  /** false: every consumer reads alone. */
+  readonly grouped: boolean;
+  readonly seed: number;
+  /** Bytes that partitions keep; undefined: all. */
+  readonly retentionBytes: number | undefined;
+  /** Of every frame. */
+  readonly latencyMs: number;
+}
+export interface Step {
+  readonly text: string;
+  /** The next step does not wait for what this one brings about. */
+  readonly atOnce?: boolean;
+  run(world: World): void | Promise<void>;
+}
+/** After so much of the clock's time everything that was broken has mended: sessions expired, rebalances timed out. */
+const MENDED_AFTER_MS = 120_000;
+const STEP_MS = 500;
+const MAX_MEMBERS = 4;
+
+export class World {
+  readonly clock: ManualClock;
+  readonly log: ModelLog;
+  /** Those that are there, by place. */
+  readonly members: (ModelMember | undefined)[] = [];
+  readonly #options: WorldOptions;
+  readonly #group: ModelGroup | undefined;
+  readonly #groups = new Set<ModelGroup>();
+  readonly #background = new Set<Promise<void>>();
+  #violation: { readonly error: unknown } | undefined;
+  #names = 0;
+
+  private constructor(options: WorldOptions, clock: ManualClock, log: ModelLog) {
+    this.#options = options;
+    this.clock = clock;
+    this.log = log;
+    this.#group = options.grouped ? new ModelGroup('g', log) : undefined;
+    if (this.#group !== undefined) this.#groups.add(this.#group);
+  }
+  static async run(options: WorldOptions, steps: readonly Step[]): Promise<void> {
+    const clock = new ManualClock();
+    const quiet = () => undefined;
+    const logger = {
+      debug: quiet,
+      info: quiet,
+      warn: quiet,
+      error: (fields: object, message: string) => world.#fail(new Violation(`${message}: ${describe(fields)}`)),
+    };
+    await using gateway = await createTestGateway({
+      clock,
+      random: randomFrom(options.seed),
+      latencyMs: options.latencyMs,
+      logger,
+    });
+    const world: World = new World(options, clock, new ModelLog(gateway));
+    const config: Record<string, string> =
+      options.retentionBytes === undefined ? {} : { 'retention.bytes': String(options.retentionBytes) };
+    await world.log.addTopic('a', 2, config);
+    await world.log.addTopic('b', 2, config);
+    for (const step of steps) {
+      await step.run(world);
+      if (step.atOnce !== true) await world.#settle();
+    }
+    await world.#finish();
+    await gateway.close();
+    // What the wire was still carrying.
+    await clock.tick(2 * options.latencyMs);
+    if (clock.pending > 0) throw new Violation(`${clock.pending} timers are left on the clock`);
+  }
+
+  // ── for steps ────────────────────────────────────────────────────────────────────────────────────────────────────
+  /** The consumer at a place, if there is one. */
+  at(place: number): ModelMember | undefined {
+    const member = this.members[place % MAX_MEMBERS];
+    return member?.live ? member : undefined;
+  }
+  join(place: number, config: MemberConfig): void {
+    if (this.at(place) !== undefined) return;
+    const group = this.#group ?? new ModelGroup(undefined, this.log);
+    this.#groups.add(group);
+    const member = new ModelMember(`c${this.#names++}`, group, this.log, config, (error) => this.#fail(error));
+    this.members[place % MAX_MEMBERS] = member;
+    this.behind(member.subscribe());
+  }
+  /** Work that nobody waits for until the end. */
+  behind(work: Promise<void>): void {
+    const done = work.catch((error: unknown) => this.#fail(error)).finally(() => this.#background.delete(done));
+    this.#background.add(done);
+  }
+
+  // ── the rules ────────────────────────────────────────────────────────────────────────────────────────────────────
+  #fail(error: unknown): void {
+    this.#violation ??= { error };
+  }
+  async #settle(): Promise<void> {
+    await this.clock.settle();
+    await this.#check();
+  }
+  async #check(): Promise<void> {
+    for (const member of this.members) if (member?.live) member.checkBound();
+    await this.#group?.checkCommitted();
+    if (this.#violation !== undefined) throw this.#violation.error;
+  }
+
+  /** Everything mends, everything is read, everybody goes. */
+  async #finish(): Promise<void> {
+    for (const member of this.#live()) {
+      member.wire.refusing = false;
+      member.wire.hold(false);
+      member.resumeAll();
+    }
+    if (this.#group !== undefined && this.#live().length === 0) {
+      this.join(0, {
+        topics: /.*/,
+        autoCommit: true,
+        maxBufferedBytes: 4_096,
+        maxPollRecords: 50,
+        maxPollIntervalMs: 60_000,
+      });
+    }
+    const end = this.clock.now() + MENDED_AFTER_MS;
+    for (let missing = this.#missing(); ; missing = this.#missing()) {
+      for (const member of this.#live()) while ((await member.poll(50)) > 0) await this.#settle();
+      await this.#settle();
+      if (this.#missing() === undefined) break;
+      if (this.clock.now() > end) throw new Violation(missing ?? '');
+      await this.clock.tick(STEP_MS);
+    }
+    const closing = this.#live().map((member) => member.close(true));
+    await this.clock.run(Promise.all(closing));
+    await this.clock.run(Promise.all(this.#background));
+    await this.#settle();
+  }
+  #live(): ModelMember[] {
+    return this.members.filter((member): member is ModelMember => member?.live === true);
+  }
+  /** A record that somebody should have got and nobody has. */
+  #missing(): string | undefined {
+    for (const group of this.#groups) {
+      const readers = this.#live().filter((member) => member.group === group);
+      for (const key of this.log.keys) {
+        const topic = key.slice(0, key.lastIndexOf('-'));
+        const offset = readers.some((member) => member.wants(topic)) ? group.missing(key) : undefined;
+        if (offset !== undefined)
+          return `nobody${group.groupId === undefined ? ` (${readers[0]?.name})` : ''} ever got ${key}@${offset}`;
+      }
+    }
+    return undefined;
+  }
+}
+
+/** Mulberry32: the same numbers for the same seed. */
+function randomFrom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
+function describe(fields: object): string {
+  const cause = 'err' in fields ? fields.err : fields;
+  return cause instanceof Error ? (cause.stack ?? cause.message) : JSON.stringify(cause);
+}
