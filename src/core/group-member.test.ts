@@ -44,6 +44,26 @@ describe('a member', () => {
     expect(calls).toEqual(['lost']);
     expect(await newer.poll()).toHaveLength(1);
   });
+  it('that is closing takes nothing on any more', async () => {
+    await using gateway = await createTestGateway({ topics: [{ name: 't', partitions: 2 }] });
+    const config = { transport: gateway.transport, groupId: 'g', autoOffsetReset: 'earliest' } as const;
+    await using other = new Consumer(config);
+    await other.subscribe('t');
+    await using closing = new Consumer(config);
+    const calls: string[] = [];
+    const give = async (): Promise<void> => {
+      calls.push('revoked');
+      await other.close();
+      // What the other had is offered to this one, as it has not left yet.
+      await closing.committed({ topic: 't', partition: 0 });
+    };
+    await closing.subscribe('t', {
+      listener: { onPartitionsAssigned: () => void calls.push('assigned'), onPartitionsRevoked: give },
+    });
+    while (closing.assignment().length === 0) await other.poll({ timeoutMs: 1 });
+    await closing.close();
+    expect(calls).toEqual(['assigned', 'revoked']);
+  });
   it('of a pattern joins topics that match later', async () => {
     await using gateway = await createTestGateway({ topics: [{ name: 'a1' }] });
     await using consumer = new Consumer({ transport: gateway.transport, groupId: 'g', autoOffsetReset: 'latest' });

@@ -353,8 +353,8 @@ export class Subscription<K, V> {
   }
   async assigned(partitions: readonly AssignedPartition[]): Promise<void> {
     const { fetcher } = this.#host;
-    // It came while unsubscribe() was on its way.
-    if (this.#mode.type !== 'topics') return;
+    // It came while unsubscribe() or close() was on its way.
+    if (this.#mode.type !== 'topics' || this.#abort.signal.aborted) return;
     const { topics } = this.#mode;
     const added = partitions.map(({ topic, topicId, partition }) => {
       const fresh = this.#known !== undefined && !this.#known.has(`${topicId}:${partition}`);
