@@ -3,7 +3,12 @@ declare function setTimeout(callback: () => void, delayMs?: number): unknown;
 declare function clearTimeout(handle: unknown): void;
 declare function queueMicrotask(callback: () => void): void;
 declare const performance: { now(): number };
-declare const crypto: { getRandomValues<T extends Uint8Array>(array: T): T; randomUUID?(): string };
+declare const crypto: {
+  getRandomValues<T extends Uint8Array>(array: T): T;
+  randomUUID?(): string;
+  readonly subtle: { digest(algorithm: 'SHA-256', data: Uint8Array<ArrayBuffer>): Promise<ArrayBuffer> };
+};
+declare function btoa(binary: string): string;
 
 declare class URL {
   constructor(url: string, base?: string);

@@ -78,7 +78,7 @@ export class ServedSocket {
       'session closed',
     );
     onGone(this);
-    this.#guard(() => this.#session.onClosed());
+    this.#guard(() => this.#session.onClosed(peerCode));
   }
 
   /** A session does not throw; should one ever, its socket alone pays for it. */

@@ -1,171 +1,207 @@
-// One group with members: who owns what, who must let go first, and at which epoch. Knows nothing of offsets or of how partitions are shared out.
+// One group: its members, who owns what, who must let go first, and at which epoch. Knows nothing of offsets, tokens, disks or of how partitions are shared out.
 import type { Clock } from '../core/index.ts';
 import { LogError, type TopicInfo } from '../protocol/index.ts';
-import { agreedAssignor, assignPartitions, type TargetAssignment } from './group-assignment.ts';
-import type { Assignment, JoinRequest, MemberListener, PartitionRef } from './log.ts';
+import { agreedAssignor, assignPartitions } from './group-assignment.ts';
+import type { AssignorName, MemberWishes, StoredOwned } from './log.ts';
+import { type Member, numbersByTopic, type Partitions, partitionId } from './member.ts';
+import type { Holder } from './member-presence.ts';
 
 export interface TopicCatalogue {
   /** As they are now, ends included; undefined: there is none. */
   byName(name: string): TopicInfo | undefined;
   byId(topicId: string): TopicInfo | undefined;
 }
-interface Owned {
-  readonly topic: string;
-  readonly topicId: string;
-  readonly partition: number;
-}
-
-export class Member {
-  readonly memberId: string;
-  readonly request: JoinRequest;
-  readonly listener: MemberListener;
-  topics: ReadonlySet<string>;
-  epoch = 0;
-  /** What it should own; it was told so. */
-  assigned = new Map<string, Owned>();
-  /** What it may still be working on: `assigned`, and what it was told to let go of and has not yet. */
-  held = new Map<string, Owned>();
-  cancelRevocation: (() => void) | undefined;
-
-  constructor(memberId: string, request: JoinRequest, listener: MemberListener) {
-    this.memberId = memberId;
-    this.request = request;
-    this.listener = listener;
-    this.topics = new Set(request.topics);
-  }
-
-  assignment(): Assignment {
-    const byTopic = new Map<string, { topic: string; topicId: string; partitions: number[] }>();
-    for (const { topic, topicId, partition } of this.assigned.values()) {
-      const of = byTopic.get(topicId) ?? { topic, topicId, partitions: [] };
-      of.partitions.push(partition);
-      byTopic.set(topicId, of);
-    }
-    return { memberEpoch: this.epoch, partitions: [...byTopic.values()] };
-  }
+export interface GroupOptions {
+  readonly topics: TopicCatalogue;
+  readonly clock: Clock;
+  /** Something has changed that must survive a restart. */
+  readonly onChanged: () => void;
 }
 
 export class Group {
   readonly groupId: string;
-  readonly #topics: TopicCatalogue;
-  readonly #clock: Clock;
-  readonly #onEmpty: () => void;
+  readonly #options: GroupOptions;
   /** In the order they joined. */
-  readonly #members = new Map<string, Member>();
+  #members = new Map<string, Member>();
   #epoch = 0;
-  /** As they were last worked out. */
-  #targetPartitions: TargetAssignment = new Map();
+  #assignor: AssignorName = 'uniform';
+  /** The topics that somebody subscribes to, as they were when the targets were last decided. */
+  #shape = '';
 
-  /** `onEmpty`: the last member is gone. */
-  constructor(groupId: string, topics: TopicCatalogue, clock: Clock, onEmpty: () => void) {
-    this.#onEmpty = onEmpty;
+  constructor(groupId: string, options: GroupOptions) {
     this.groupId = groupId;
-    this.#topics = topics;
-    this.#clock = clock;
+    this.#options = options;
   }
 
   get epoch(): number {
     return this.#epoch;
   }
-
-  get isEmpty(): boolean {
-    return this.#members.size === 0;
+  /** How partitions are shared out: as most members want it. */
+  get assignor(): AssignorName {
+    return this.#assignor;
   }
-
+  get size(): number {
+    return this.#members.size;
+  }
   /** Someone still has to let go of something. */
   get isReconciling(): boolean {
-    return this.members().some((member) => member.held.size > member.assigned.size);
+    return this.members().some((member) => member.isRevoking || !sameKeys(member.assigned, member.target));
   }
-
   members(): Member[] {
     return [...this.#members.values()];
   }
-
   find(memberId: string): Member | undefined {
     return this.#members.get(memberId);
   }
-
-  /** Takes the member in. A living member of the same id or instance is fenced first, and what it held is free at once. */
-  add(member: Member): void {
-    const { instanceId } = member.request;
-    for (const older of this.members()) {
-      if (older.memberId === member.memberId) {
-        this.#drop(older, new LogError('FENCED_MEMBER_EPOCH', `Member ${older.memberId} joined from elsewhere.`));
-      } else if (instanceId !== undefined && older.request.instanceId === instanceId) {
-        const message = `Another member joined with the groupInstanceId ${JSON.stringify(instanceId)}.`;
-        this.#drop(older, new LogError('FENCED_INSTANCE_ID', message));
-      }
-    }
-    this.#members.set(member.memberId, member);
-    member.epoch = ++this.#epoch;
-    this.reconcile(member);
+  findInstance(instanceId: string): Member | undefined {
+    return this.members().find(({ identity }) => identity.instanceId === instanceId);
   }
 
-  update(member: Member, topics: readonly string[]): void {
-    member.topics = new Set(topics);
-    this.reconcile(member);
+  /** As it was saved. Nobody speaks for the members: each is kept for its sessionTimeoutMs. */
+  restore(epoch: number, members: readonly Member[]): void {
+    this.#epoch = Math.max(epoch, ...members.map((member) => member.epoch));
+    const holders = new Set<string>();
+    for (const member of members) {
+      this.#members.set(member.memberId, member);
+      for (const key of member.held.keys()) {
+        if (holders.has(key)) member.held.delete(key);
+        holders.add(key);
+      }
+      member.assigned = kept(member.assigned, (key) => member.held.has(key));
+      member.target = member.assigned;
+      member.told = member.assignment();
+      this.release(member, member.wishes.sessionTimeoutMs);
+    }
+    this.#retarget();
+  }
+
+  add(member: Member, holder: Holder): void {
+    this.#members.set(member.memberId, member);
+    member.presence.take(holder);
+    this.#raise(member);
+    this.#retarget();
+  }
+
+  /** The newcomer gets what the older one had and nobody else's changes; returns who spoke for the older one, to be fenced. */
+  replace(older: Member, member: Member, holder: Holder): Holder | undefined {
+    const replaced = older.presence.holder;
+    older.end();
+    this.#members = new Map(
+      this.members()
+        .map((one) => (one === older ? member : one))
+        .map((one) => [one.memberId, one]),
+    );
+    member.target = older.target;
+    member.assigned = older.assigned;
+    // What the older one was to let go of is free: it is fenced.
+    member.held = new Map(older.assigned);
+    member.presence.take(holder);
+    this.#raise(member);
+    this.#rewish(older.wishes, member.wishes);
+    return replaced;
+  }
+
+  /** Another connection speaks for the member from now on; returns who did before. */
+  takeUp(member: Member, wishes: MemberWishes, holder: Holder): Holder | undefined {
+    const older = member.presence.holder;
+    member.presence.take(holder);
+    this.#watchRevocation(member);
+    this.update(member, wishes);
+    return older;
+  }
+
+  update(member: Member, wishes: MemberWishes): void {
+    const before = member.wishes;
+    member.wishes = wishes;
+    this.#rewish(before, wishes);
   }
 
   /** The member says what it still has; what it was to let go of is free for others. An old epoch says nothing. */
   letGo(member: Member, memberEpoch: number, stillHeld: ReadonlySet<string>): void {
-    if (memberEpoch !== member.epoch) return;
+    if (memberEpoch !== member.epoch || !member.isRevoking) return;
+    const before = member.held.size;
     for (const key of member.held.keys()) {
       if (!member.assigned.has(key) && !stillHeld.has(key)) member.held.delete(key);
     }
-    this.reconcile();
+    if (member.held.size < before) this.#reconcile();
+    if (!member.isRevoking) stopRevocation(member);
   }
 
-  remove(member: Member): void {
+  /** Nobody speaks for the member any more; it is gone after `delayMs`. */
+  release(member: Member, delayMs: number): void {
+    // It cannot answer now; its session's end comes first or its next connection.
+    stopRevocation(member);
+    if (delayMs > 0) member.presence.keep(delayMs, () => this.remove(member));
+    else this.remove(member);
+  }
+
+  /** What it had is free at once. `fenced`: what is told to who speaks for it. */
+  remove(member: Member, fenced?: LogError): void {
     if (this.#members.get(member.memberId) !== member) return;
-    this.#drop(member);
-    this.#settle();
+    const { holder } = member.presence;
+    member.end();
+    this.#members.delete(member.memberId);
+    ++this.#epoch;
+    this.#retarget();
+    if (fenced !== undefined) holder?.listener.onFenced(fenced);
   }
 
-  /**
-   * Moves every member towards its target, as far as others have let go. Whose assignment changed gets a new epoch and,
-   * unless it is `answered` (its own request carries the news), a push.
-   */
-  reconcile(answered?: Member): void {
-    const targets = this.#targets();
-    const holders = new Map<string, Member>();
-    for (const member of this.#members.values()) {
-      for (const [key, owned] of member.held) {
-        // Nobody can work on a partition that is gone.
-        if (this.#exists(owned)) holders.set(key, member);
-        else member.held.delete(key);
-      }
-    }
-    const changed: Member[] = [];
-    for (const member of this.#members.values()) {
-      const next = new Map<string, Owned>();
-      for (const [key, owned] of targets.get(member) ?? []) {
-        const holder = holders.get(key);
-        if (holder === undefined || holder === member) next.set(key, owned);
-      }
-      if (sameKeys(next, member.assigned)) continue;
-      member.assigned = next;
-      for (const [key, owned] of next) member.held.set(key, owned);
-      member.epoch = ++this.#epoch;
-      changed.push(member);
-    }
-    for (const member of changed) {
-      this.#watchRevocation(member);
-      if (member !== answered && this.#members.get(member.memberId) === member) {
-        member.listener.onAssignment(member.assignment());
-      }
-    }
+  /** Follows topics that were created, changed or deleted. */
+  topicsChanged(): void {
+    if (this.#subscribed().shape !== this.#shape) this.#retarget();
   }
 
-  #targets(): Map<Member, Map<string, Owned>> {
-    const names = new Set(this.members().flatMap((member) => [...member.topics]));
-    const topics = [...names].sort().flatMap((name) => this.#topics.byName(name) ?? []);
+  /** Hands every partition on to the next subscriber of its topic, until the group has a reason to decide anew. */
+  rotate(): void {
+    const targets = new Map(this.members().map((member) => [member, new Map<string, StoredOwned>()]));
+    for (const member of this.#members.values()) {
+      for (const [key, owned] of member.target) {
+        const subscribers = this.members().filter(({ wishes }) => wishes.topics.includes(owned.topic));
+        const next = subscribers[(subscribers.indexOf(member) + 1) % subscribers.length] ?? member;
+        targets.get(next)?.set(key, owned);
+      }
+    }
+    for (const [member, target] of targets) member.target = target;
+    this.#reconcile();
+  }
+
+  /** No timer is left, and nobody is told of anything. */
+  end(): void {
+    for (const member of this.#members.values()) member.end();
+  }
+
+  #rewish(before: MemberWishes, now: MemberWishes): void {
+    const topics = new Set(now.topics);
+    const same = topics.size === new Set(before.topics).size && before.topics.every((topic) => topics.has(topic));
+    if (same && before.assignor === now.assignor) this.#reconcile();
+    else this.#retarget();
+  }
+
+  #raise(member: Member): void {
+    member.epoch = ++this.#epoch;
+    member.untold = true;
+  }
+
+  /** Topics that somebody subscribes to and that exist; `shape` tells them from those of another time. */
+  #subscribed(): { readonly topics: TopicInfo[]; readonly shape: string } {
+    const names = [...new Set(this.members().flatMap(({ wishes }) => wishes.topics))].sort();
+    const topics = names.flatMap((name) => this.#options.topics.byName(name) ?? []);
+    return { topics, shape: topics.map(({ topicId, partitions }) => `${topicId}/${partitions.length}`).join() };
+  }
+
+  /** Decides anew who is to own what. */
+  #retarget(): void {
+    const members = this.members();
+    const { topics, shape } = this.#subscribed();
+    this.#shape = shape;
+    this.#assignor = agreedAssignor(members.map(({ wishes }) => wishes.assignor));
     const shared = assignPartitions(
-      agreedAssignor(this.members().map(({ request }) => request.assignor)),
-      this.members().map(({ memberId, request: { instanceId }, topics: names }) => ({
+      this.#assignor,
+      members.map(({ memberId, identity, wishes, target }) => ({
         memberId,
-        instanceId,
-        topics: names,
-        owned: this.#targetPartitions.get(memberId) ?? new Map(),
+        instanceId: identity.instanceId,
+        topics: new Set(wishes.topics),
+        owned: numbersByTopic(target),
       })),
       topics.map(({ name, topicId, partitions }) => ({
         name,
@@ -173,55 +209,72 @@ export class Group {
         partitions: partitions.map(({ partition }) => partition),
       })),
     );
-    this.#targetPartitions = shared;
-    const targets = new Map<Member, Map<string, Owned>>();
-    for (const member of this.#members.values()) {
-      const owned = new Map<string, Owned>();
+    const names = new Map(topics.map(({ name, topicId }) => [topicId, name]));
+    for (const member of members) {
+      const target = new Map<string, StoredOwned>();
       for (const [topicId, partitions] of shared.get(member.memberId) ?? []) {
-        const topic = topics.find((one) => one.topicId === topicId)?.name ?? topicId;
-        for (const partition of partitions) owned.set(groupKey({ topicId, partition }), { topic, topicId, partition });
+        const topic = names.get(topicId) ?? topicId;
+        for (const partition of partitions) {
+          target.set(partitionId({ topicId, partition }), { topic, topicId, partition });
+        }
       }
-      targets.set(member, owned);
+      member.target = target;
     }
-    return targets;
+    this.#forgetGone(topics);
+    this.#reconcile();
   }
 
-  #exists({ topicId, partition }: PartitionRef): boolean {
-    return this.#topics.byId(topicId)?.partitions.some((one) => one.partition === partition) ?? false;
+  /** Nobody can work on a partition that is gone. */
+  #forgetGone(known: readonly TopicInfo[]): void {
+    const topics = new Map(known.map((topic): [string, TopicInfo | undefined] => [topic.topicId, topic]));
+    for (const { held } of this.#members.values()) {
+      for (const [key, { topicId, partition }] of held) {
+        if (!topics.has(topicId)) topics.set(topicId, this.#options.topics.byId(topicId));
+        if (!topics.get(topicId)?.partitions.some((one) => one.partition === partition)) held.delete(key);
+      }
+    }
   }
 
-  /** Who does not let go within its rebalanceTimeoutMs loses everything. */
+  /** Moves every member towards its target, as far as others have let go. Whose assignment changes gets a new epoch. */
+  #reconcile(): void {
+    const holders = new Map<string, Member>();
+    for (const member of this.#members.values()) for (const key of member.held.keys()) holders.set(key, member);
+    for (const member of this.#members.values()) {
+      const next = kept(member.target, (key) => (holders.get(key) ?? member) === member);
+      if (sameKeys(next, member.assigned)) continue;
+      member.assigned = next;
+      for (const [key, owned] of next) member.held.set(key, owned);
+      this.#raise(member);
+      this.#watchRevocation(member);
+    }
+    this.#options.onChanged();
+  }
+
+  /** Who could let go and does not within its rebalanceTimeoutMs loses everything. */
   #watchRevocation(member: Member): void {
-    member.cancelRevocation?.();
-    member.cancelRevocation = undefined;
-    if (member.held.size === member.assigned.size) return;
-    const { rebalanceTimeoutMs } = member.request;
-    member.cancelRevocation = this.#clock.after(rebalanceTimeoutMs, () => {
-      if (member.held.size === member.assigned.size || this.#members.get(member.memberId) !== member) return;
-      const message = `The member did not let go of its partitions within ${rebalanceTimeoutMs} ms.`;
-      this.#drop(member, new LogError('FENCED_MEMBER_EPOCH', message));
-      this.#settle();
-    });
-  }
-
-  #settle(): void {
-    if (this.isEmpty) this.#onEmpty();
-    else this.reconcile();
-  }
-
-  #drop(member: Member, fenced?: LogError): void {
-    member.cancelRevocation?.();
-    this.#members.delete(member.memberId);
-    ++this.#epoch;
-    if (fenced !== undefined) member.listener.onFenced(fenced);
+    stopRevocation(member);
+    if (!member.isRevoking || member.presence.holder === undefined) return;
+    const { rebalanceTimeoutMs } = member.wishes;
+    const message = `The member did not let go of its partitions within ${rebalanceTimeoutMs} ms.`;
+    member.cancelRevocation = this.#options.clock.after(Math.min(rebalanceTimeoutMs, MAX_TIMER_MS), () =>
+      this.remove(member, new LogError('FENCED_MEMBER_EPOCH', message)),
+    );
   }
 }
 
-export function groupKey({ topicId, partition }: PartitionRef): string {
-  return `${topicId}/${partition}`;
+/** The longest delay that every runtime's timer takes. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+function stopRevocation(member: Member): void {
+  member.cancelRevocation?.();
+  member.cancelRevocation = undefined;
 }
 
-function sameKeys(a: ReadonlyMap<string, unknown>, b: ReadonlyMap<string, unknown>): boolean {
+function kept(partitions: Partitions, isKept: (key: string) => boolean): Map<string, StoredOwned> {
+  return new Map([...partitions].filter(([key]) => isKept(key)));
+}
+
+function sameKeys(a: Partitions, b: Partitions): boolean {
   if (a.size !== b.size) return false;
   for (const key of a.keys()) if (!b.has(key)) return false;
   return true;

@@ -1,16 +1,11 @@
-// The group coordinator of our own logs: members, and commits fenced by them. Knows nothing of how offsets are stored or how partitions are shared out.
+// The group coordinator of our own logs: who may join or take a member up, and that nothing is told before it survives a restart. Knows nothing of how partitions are shared out.
 import type { Clock, Random } from '../core/index.ts';
-import {
-  type ErrorCode,
-  type GroupDescription,
-  type GroupOffset,
-  type GroupSummary,
-  LogError,
-  PROTOCOL_LIMITS,
-} from '../protocol/index.ts';
-import { Group, groupKey, Member, type TopicCatalogue } from './group.ts';
+import { type GroupDescription, type GroupSummary, LogError } from '../protocol/index.ts';
+import { Group, type TopicCatalogue } from './group.ts';
+import { describeGroup, stateOf } from './group-description.ts';
+import { type CommitAnswer, GroupOffsets } from './group-offsets.ts';
+import { GroupSaver } from './group-saver.ts';
 import type {
-  Assignment,
   CommittedOffset,
   GroupOffsetToCommit,
   GroupPort,
@@ -19,86 +14,193 @@ import type {
   MemberListener,
   Membership,
   PartitionRef,
+  StoredGroup,
 } from './log.ts';
+import { Member } from './member.ts';
+import type { Holder } from './member-presence.ts';
+import { HeldMembership, unknownMember } from './membership.ts';
 import { randomUuid } from './random-id.ts';
-import { utf8Length } from './utf8-length.ts';
+import { createResumeToken, hashOfToken, rotated } from './resume-tokens.ts';
+import { readStoredForm, storedForm } from './stored-group.ts';
 
 export interface CoordinatedGroupsOptions {
   readonly store: GroupStore;
   readonly topics: TopicCatalogue;
   readonly clock: Clock;
   readonly random: Random;
+  /** More members of one group are refused with GROUP_MAX_SIZE_REACHED. Default 1,000. */
+  readonly maxGroupMembers?: number | undefined;
+  /** What is kept of a resume token. Default: its SHA-256. */
+  readonly hashToken?: ((token: string) => Promise<string>) | undefined;
+  /** Members could not be saved, or not be read back: groups go on without. Default: nobody is told. */
+  readonly onError?: ((error: unknown, message: string) => void) | undefined;
 }
 export interface CoordinatedGroups extends GroupPort {
   /** Call after topics were created, changed or deleted: assignments follow. */
   topicsChanged(): void;
-  /** Drops all members without a word and cancels every timer. */
-  close(): void;
+  /** The member (all of them, without an id) is gone at once, as when its session ends; one that is connected is fenced. UNKNOWN_MEMBER_ID. */
+  expire(groupId: string, memberId?: string): Promise<void>;
+  /** Hands every partition on to the next member, where there are two that want it. */
+  rebalance(groupId: string): Promise<void>;
+  /** Tells nobody anything any more, cancels every timer and resolves when everything is saved. */
+  close(): Promise<void>;
 }
 
-const MAX_HEARTBEAT_INTERVAL_MS = 25_000;
-type CommitAnswer = PartitionRef & { readonly error?: LogError | undefined };
+const MAX_GROUP_MEMBERS = 1_000;
 
 export function coordinatedGroups(options: CoordinatedGroupsOptions): CoordinatedGroups {
   return new Coordinator(options);
 }
 
+interface Entry {
+  readonly group: Group;
+  readonly saver: GroupSaver<StoredGroup | undefined>;
+}
+
 class Coordinator implements CoordinatedGroups {
   readonly #options: CoordinatedGroupsOptions;
-  /** Only groups with members; the others live in the store. */
-  readonly #groups = new Map<string, Group>();
-  /** The last write of each group that has one under way: who reads a group’s offsets waits for it. */
-  readonly #writes = new Map<string, Promise<void>>();
+  readonly #hashToken: (token: string) => Promise<string>;
+  readonly #offsets: GroupOffsets;
+  /** Groups with members, and those whose last member's end is still being saved. The others live in the store alone. */
+  readonly #entries = new Map<string, Entry>();
+  /** What was saved has been read back. Never rejects. */
+  readonly #loaded: Promise<void>;
+  #closed = false;
 
   constructor(options: CoordinatedGroupsOptions) {
     this.#options = options;
+    this.#hashToken = options.hashToken ?? hashOfToken;
+    this.#offsets = new GroupOffsets(options.store, options.topics);
+    this.#loaded = this.#load();
   }
 
   async join(request: JoinRequest, listener: MemberListener): Promise<Membership> {
-    const { topics, clock, random } = this.#options;
-    const { groupId } = request;
-    if (groupId === '') throw new LogError('INVALID_GROUP_ID', 'A group id has 1 to 255 characters.');
-    let group = this.#groups.get(groupId);
-    if (group === undefined) {
-      group = new Group(groupId, topics, clock, () => this.#groups.delete(groupId));
-      this.#groups.set(groupId, group);
-    }
-    const member = new Member(request.memberId ?? randomUuid(random), request, listener);
-    group.add(member);
-    return this.#membership(group, member);
+    const { groupId, resumeToken } = request;
+    checkGroupId(groupId);
+    const presented = resumeToken === undefined ? undefined : await this.#hashToken(resumeToken);
+    const { token, hash } = await this.#freshToken();
+    await this.#loaded;
+    // From here to the save nothing is awaited: no two joins are decided on the same state.
+    if (this.#closed) throw new LogError('BROKER_NOT_AVAILABLE', 'The log is closed.');
+    const holder: Holder = { listener, answering: true };
+    const member = this.#enter(request, holder, presented, hash);
+    const { group, saver } = this.#entry(groupId);
+    const save = () => saver.save();
+    await save();
+    holder.answering = false;
+    const { clock } = this.#options;
+    const freshToken = () => this.#freshToken();
+    return new HeldMembership({ group, member, holder, resumeToken: token, clock, freshToken, save });
   }
 
-  #membership(group: Group, member: Member): Membership {
-    const alive = () => group.find(member.memberId) === member;
-    return {
-      groupId: group.groupId,
-      memberId: member.memberId,
-      heartbeatIntervalMs: Math.max(
-        1,
-        Math.min(MAX_HEARTBEAT_INTERVAL_MS, Math.floor(member.request.sessionTimeoutMs / 3)),
-      ),
-      get memberEpoch(): number {
-        return member.epoch;
+  /** Who held the member until now hears of it before this returns. */
+  #enter(request: JoinRequest, holder: Holder, presented: string | undefined, fresh: string): Member {
+    const { groupId, memberId, instanceId, clientId, principal } = request;
+    const { clock, random, maxGroupMembers = MAX_GROUP_MEMBERS } = this.#options;
+    const found = this.#find(groupId);
+    if (memberId !== undefined) {
+      const member = found?.find(memberId);
+      const isTheirs =
+        presented !== undefined &&
+        member?.tokenHashes.includes(presented) === true &&
+        member.identity.principal === principal;
+      if (found === undefined || member === undefined || !isTheirs) {
+        throw new LogError(
+          'UNKNOWN_MEMBER_ID',
+          `Group "${groupId}" has no member ${memberId} for this resume token; join without a memberId.`,
+        );
+      }
+      member.tokenHashes = rotated(member.tokenHashes, fresh, presented);
+      member.identity = { ...member.identity, clientId: request.clientId };
+      const older = found.takeUp(member, request, holder);
+      older?.listener.onTakenOver();
+      return member;
+    }
+    const member = new Member({ memberId: randomUuid(random), instanceId, clientId, principal }, request, clock);
+    member.tokenHashes = [fresh];
+    const static_ = instanceId === undefined ? undefined : found?.findInstance(instanceId);
+    if (found !== undefined && static_ !== undefined) {
+      const message = `Another member joined with the groupInstanceId ${JSON.stringify(instanceId)}.`;
+      const older = found.replace(static_, member, holder);
+      older?.listener.onFenced(new LogError('FENCED_INSTANCE_ID', message));
+      return member;
+    }
+    if (found !== undefined && found.size >= maxGroupMembers) {
+      throw new LogError(
+        'GROUP_MAX_SIZE_REACHED',
+        `Group "${groupId}" has ${found.size} members; no more are allowed.`,
+      );
+    }
+    this.#entry(groupId).group.add(member, holder);
+    return member;
+  }
+
+  async #freshToken() {
+    const token = createResumeToken();
+    return { token, hash: await this.#hashToken(token) };
+  }
+
+  /** With members. */
+  #find(groupId: string): Group | undefined {
+    const group = this.#entries.get(groupId)?.group;
+    return group?.size === 0 ? undefined : group;
+  }
+
+  #entry(groupId: string): Entry {
+    const known = this.#entries.get(groupId);
+    if (known !== undefined) return known;
+    const { topics, clock, store } = this.#options;
+    const group = new Group(groupId, { topics, clock, onChanged: () => void saver.save() });
+    const saver = new GroupSaver<StoredGroup | undefined>({
+      begin: () => ({ state: storedForm(group), saved: this.#telling(group) }),
+      write: (state) => store.saveState(groupId, state),
+      onFailed: (error) => this.#report(error, `The members of group "${groupId}" could not be saved`),
+      onIdle: () => {
+        if (group.size === 0 && this.#entries.get(groupId) === entry) this.#entries.delete(groupId);
       },
-      get partitions(): Assignment['partitions'] {
-        return member.assignment().partitions;
-      },
-      update: async (topics) => {
-        if (!alive()) throw unknownMember(group.groupId, member.memberId);
-        group.update(member, topics);
-        return member.assignment();
-      },
-      owned: (memberEpoch, partitions) => {
-        if (!alive()) return;
-        const held = new Set<string>();
-        for (const { topicId, partitions: numbers } of partitions) {
-          for (const partition of numbers) held.add(groupKey({ topicId, partition }));
-        }
-        group.letGo(member, memberEpoch, held);
-      },
-      leave: async () => group.remove(member),
-      release: () => group.remove(member),
+    });
+    const entry: Entry = { group, saver };
+    this.#entries.set(groupId, entry);
+    return entry;
+  }
+
+  /** What members are to be told once the present state is saved: they are told that, whatever happens meanwhile. */
+  #telling(group: Group): () => void {
+    const news = group.members().flatMap((member) => {
+      if (!member.untold) return [];
+      member.untold = false;
+      return [{ member, assignment: member.assignment() }];
+    });
+    return () => {
+      for (const { member, assignment } of news) {
+        if (group.find(member.memberId) !== member) continue;
+        member.told = assignment;
+        const { holder } = member.presence;
+        if (holder?.answering === false) holder.listener.onAssignment(assignment);
+      }
     };
+  }
+
+  async #load(): Promise<void> {
+    const { store, clock } = this.#options;
+    try {
+      for (const [groupId, stored] of await store.states()) {
+        if (this.#closed) return;
+        try {
+          const { epoch, members } = readStoredForm(stored, clock);
+          this.#entry(groupId).group.restore(epoch, members);
+        } catch (error) {
+          this.#report(error, `The saved members of group "${groupId}" cannot be read; they are forgotten`);
+          await store.saveState(groupId, undefined);
+        }
+      }
+    } catch (error) {
+      this.#report(error, 'The saved members of groups cannot be read');
+    }
+  }
+
+  #report(error: unknown, message: string): void {
+    this.#options.onError?.(error, message);
   }
 
   async commit(
@@ -106,12 +208,9 @@ class Coordinator implements CoordinatedGroups {
     member: { readonly memberId: string; readonly memberEpoch: number } | undefined,
     offsets: readonly GroupOffsetToCommit[],
   ): Promise<CommitAnswer[]> {
-    const holder = this.#admit(groupId, member);
-    const answers = offsets.map((offset) => this.#check(offset, holder));
-    const accepted = offsets.filter((_, i) => answers[i]?.error === undefined);
-    // Nothing is awaited before the write begins: commits reach the store in the order they were made.
-    if (accepted.length > 0) await this.#write(groupId, accepted);
-    return answers;
+    checkGroupId(groupId);
+    await this.#loaded;
+    return this.#offsets.commit(groupId, this.#admit(groupId, member), offsets);
   }
 
   /** The member that commits, if it may. */
@@ -119,10 +218,9 @@ class Coordinator implements CoordinatedGroups {
     groupId: string,
     member: { readonly memberId: string; readonly memberEpoch: number } | undefined,
   ): Member | undefined {
-    if (groupId === '') throw new LogError('INVALID_GROUP_ID', 'A group id has 1 to 255 characters.');
-    const group = this.#groups.get(groupId);
+    const group = this.#find(groupId);
     if (member === undefined) {
-      if (group === undefined || group.isEmpty) return undefined;
+      if (group === undefined) return undefined;
       throw new LogError(
         'UNKNOWN_MEMBER_ID',
         `Group "${groupId}" has members: only they may commit. Use another groupId with assign().`,
@@ -141,140 +239,76 @@ class Coordinator implements CoordinatedGroups {
     return found;
   }
 
-  #check(offset: GroupOffsetToCommit, holder: Member | undefined): CommitAnswer {
-    const { topicId, partition, metadata } = offset;
-    const refuse = (code: ErrorCode, message: string) => ({
-      topicId,
-      partition,
-      error: new LogError(code, message, { partition }),
-    });
-    if (!Number.isSafeInteger(offset.offset) || offset.offset < 0) {
-      return refuse('INVALID_REQUEST', `Offset ${offset.offset} cannot be committed: 0 to 2^53 - 1 are allowed.`);
-    }
-    const topic = this.#options.topics.byId(topicId);
-    if (topic === undefined) return refuse('UNKNOWN_TOPIC_ID', `There is no topic with the id ${topicId}.`);
-    if (!topic.partitions.some((one) => one.partition === partition)) {
-      return refuse('UNKNOWN_TOPIC_OR_PARTITION', `Topic "${topic.name}" has no partition ${partition}.`);
-    }
-    if (holder !== undefined && !holder.held.has(groupKey(offset))) {
-      return refuse('FENCED_MEMBER_EPOCH', `The member does not own ${topic.name}-${partition}.`);
-    }
-    const limit = PROTOCOL_LIMITS.maxOffsetMetadataBytes;
-    if (metadata !== undefined && utf8Length(metadata, limit) > limit) {
-      return refuse('OFFSET_METADATA_TOO_LARGE', `Metadata may have ${limit} bytes.`);
-    }
-    return { topicId, partition };
-  }
-
-  #write(groupId: string, offsets: readonly GroupOffsetToCommit[]): Promise<void> {
-    const write = this.#options.store.write(groupId, offsets);
-    const before = this.#writes.get(groupId);
-    // A write that fails is told to whoever committed; who only waits for it goes on.
-    const settled = Promise.allSettled([before, write]).then(() => {
-      if (this.#writes.get(groupId) === settled) this.#writes.delete(groupId);
-    });
-    this.#writes.set(groupId, settled);
-    return write;
-  }
-
-  async committed(groupId: string, partitions: readonly PartitionRef[]): Promise<CommittedOffset[]> {
-    const stored = await this.#stored(groupId);
-    return partitions.map(({ topicId, partition }) => {
-      const found = stored.get(groupKey({ topicId, partition }));
-      return {
-        topicId,
-        partition,
-        offset: found?.offset ?? null,
-        metadata: found?.metadata ?? '',
-        leaderEpoch: found?.leaderEpoch,
-      };
-    });
-  }
-
-  /** Offsets of topics that exist; those of a deleted one mean nothing any more. */
-  async #stored(groupId: string) {
-    await this.#writes.get(groupId);
-    const stored = await this.#options.store.read(groupId);
-    const existing = stored.filter(({ topicId }) => this.#options.topics.byId(topicId) !== undefined);
-    return new Map(existing.map((offset) => [groupKey(offset), offset]));
+  committed(groupId: string, partitions: readonly PartitionRef[]): Promise<CommittedOffset[]> {
+    return this.#offsets.committed(groupId, partitions);
   }
 
   async list(): Promise<GroupSummary[]> {
-    const ids = new Set([...this.#groups.keys(), ...(await this.#options.store.groups())]);
-    return [...ids].sort().map((groupId) => {
-      const group = this.#groups.get(groupId);
-      return { groupId, state: stateOf(group), members: group?.members().length ?? 0 };
+    await this.#loaded;
+    const stored = await this.#options.store.groups();
+    const alive = [...this.#entries.keys()].filter((groupId) => this.#find(groupId) !== undefined);
+    return [...new Set([...alive, ...stored])].sort().map((groupId) => {
+      const group = this.#find(groupId);
+      return { groupId, state: stateOf(group), members: group?.size ?? 0 };
     });
   }
 
   async describe(groupId: string): Promise<GroupDescription> {
-    const stored = await this.#stored(groupId);
-    const group = this.#groups.get(groupId);
+    await this.#loaded;
+    const stored = await this.#offsets.read(groupId);
+    const group = this.#find(groupId);
     if (group === undefined && stored.size === 0) {
       throw new LogError('GROUP_ID_NOT_FOUND', `There is no group "${groupId}".`);
     }
-    const members = group?.members() ?? [];
-    // What is committed, and what is owned and has no commit yet.
-    const partitions = new Map<string, PartitionRef>(stored);
-    for (const member of members) for (const [key, owned] of member.held) partitions.set(key, owned);
-    const offsets: GroupOffset[] = [];
-    for (const [key, { topicId, partition }] of partitions) {
-      const topic = this.#options.topics.byId(topicId);
-      const info = topic?.partitions.find((one) => one.partition === partition);
-      if (topic === undefined || info === undefined) continue;
-      const committed = stored.get(key);
-      const end = info.highWatermark;
-      offsets.push({
-        topic: topic.name,
-        partition,
-        committed: committed?.offset ?? null,
-        metadata: committed?.metadata ?? '',
-        end,
-        lag: Math.max(0, end - (committed?.offset ?? info.logStart)),
-      });
-    }
-    offsets.sort((a, b) => (a.topic < b.topic ? -1 : a.topic > b.topic ? 1 : a.partition - b.partition));
-    return {
-      groupId,
-      state: stateOf(group),
-      epoch: group?.epoch ?? 0,
-      members: members.map((member) => ({
-        memberId: member.memberId,
-        clientId: member.request.clientId,
-        groupInstanceId: member.request.instanceId,
-        epoch: member.epoch,
-        topics: [...member.topics].sort(),
-        connected: true,
-        assignment: [...member.held.values()].map(({ topic, partition }) => ({ topic, partition })),
-        targetAssignment: [...member.assigned.values()].map(({ topic, partition }) => ({ topic, partition })),
-      })),
-      offsets,
-    };
+    return describeGroup(groupId, group, stored, this.#options.topics);
   }
 
   async delete(groupId: string): Promise<void> {
-    const { members } = await this.describe(groupId);
-    if (members.length > 0) throw new LogError('NON_EMPTY_GROUP', `Group "${groupId}" has ${members.length} members.`);
+    await this.describe(groupId);
+    // Members that are just leaving are gone when that is saved; what is saved must not come after.
+    await this.#entries.get(groupId)?.saver.pending;
+    const members = this.#find(groupId)?.size ?? 0;
+    if (members > 0) {
+      const message = `Group "${groupId}" has ${members === 1 ? 'a member' : `${members} members`}.`;
+      throw new LogError('NON_EMPTY_GROUP', message);
+    }
     await this.#options.store.remove(groupId);
   }
 
-  topicsChanged(): void {
-    for (const group of this.#groups.values()) group.reconcile();
-  }
-
-  close(): void {
-    for (const group of this.#groups.values()) {
-      for (const member of group.members()) member.cancelRevocation?.();
+  async expire(groupId: string, memberId?: string): Promise<void> {
+    await this.#loaded;
+    const group = this.#find(groupId);
+    const members = memberId === undefined ? (group?.members() ?? []) : [group?.find(memberId)];
+    for (const member of members) {
+      if (group === undefined || member === undefined) throw unknownMember(groupId, memberId ?? '');
+      group.remove(
+        member,
+        new LogError('FENCED_MEMBER_EPOCH', `The session of member ${member.memberId} has expired.`),
+      );
     }
-    this.#groups.clear();
+    await this.#entries.get(groupId)?.saver.pending;
+  }
+
+  async rebalance(groupId: string): Promise<void> {
+    await this.#loaded;
+    this.#find(groupId)?.rotate();
+    await this.#entries.get(groupId)?.saver.pending;
+  }
+
+  topicsChanged(): void {
+    if (this.#closed) return;
+    for (const { group } of this.#entries.values()) group.topicsChanged();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#loaded;
+    for (const { group } of this.#entries.values()) group.end();
+    await Promise.all([...this.#entries.values()].map(({ saver }) => saver.pending));
   }
 }
 
-function stateOf(group: Group | undefined): GroupSummary['state'] {
-  if (group === undefined || group.isEmpty) return 'Empty';
-  return group.isReconciling ? 'Reconciling' : 'Stable';
-}
-
-function unknownMember(groupId: string, memberId: string): LogError {
-  return new LogError('UNKNOWN_MEMBER_ID', `Group "${groupId}" has no member ${memberId}.`);
+function checkGroupId(groupId: string): void {
+  if (groupId.length > 0 && groupId.length <= 255 && !groupId.includes('\0')) return;
+  throw new LogError('INVALID_GROUP_ID', 'A group id has 1 to 255 characters, none of them NUL.');
 }

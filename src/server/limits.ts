@@ -28,6 +28,8 @@ export interface Limits {
   readonly maxMalformedFrames: number;
   /** Batches are gathered into data frames of about this size. */
   readonly targetFrameBytes: number;
+  /** How long the group members of a page that went away are kept, for a page that is loaded again; never longer than their own sessionTimeoutMs. */
+  readonly pageHoldMs: number;
   /** Produce frames of one socket that may be waiting for the disk; more wait in the socket. */
   readonly maxProduceInFlight: number;
 }
@@ -50,5 +52,6 @@ export const DEFAULT_LIMITS: Limits = {
   maxDelayedRequests: 1_000,
   maxMalformedFrames: 16,
   targetFrameBytes: 256 * 1024,
+  pageHoldMs: 5_000,
   maxProduceInFlight: 64,
 };

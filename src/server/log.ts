@@ -109,7 +109,17 @@ export interface CommittedOffset extends PartitionRef {
   readonly error?: LogError | undefined;
 }
 export type AssignorName = 'uniform' | 'range';
-export interface JoinRequest {
+/** What a member asks of its group; its newest join says it anew. */
+export interface MemberWishes {
+  /** Names, patterns already evaluated. */
+  readonly topics: readonly string[];
+  /** Default 'uniform'. */
+  readonly assignor?: AssignorName | undefined;
+  readonly sessionTimeoutMs: number;
+  readonly rebalanceTimeoutMs: number;
+  readonly maxPollIntervalMs: number;
+}
+export interface JoinRequest extends MemberWishes {
   readonly groupId: string;
   readonly memberId?: string | undefined;
   readonly instanceId?: string | undefined;
@@ -118,12 +128,6 @@ export interface JoinRequest {
   readonly principal?: string | undefined;
   /** Takes up `memberId`, whoever holds it now. */
   readonly resumeToken?: string | undefined;
-  /** Default 'uniform'. */
-  readonly assignor?: AssignorName | undefined;
-  readonly topics: readonly string[];
-  readonly sessionTimeoutMs: number;
-  readonly rebalanceTimeoutMs: number;
-  readonly maxPollIntervalMs: number;
 }
 export interface Assignment {
   readonly memberEpoch: number;
@@ -145,10 +149,10 @@ export interface Membership extends Assignment {
   readonly groupId: string;
   readonly memberId: string;
   readonly heartbeatIntervalMs: number;
-  /** For the client, to take the member up again; absent where the log cannot keep members. */
+  /** For the client, to take the member up again; absent where the log cannot keep members. `update` brings another one. */
   readonly resumeToken?: string | undefined;
   /** States another subscription. */
-  update(topics: readonly string[]): Promise<Assignment>;
+  update(wishes: MemberWishes): Promise<Assignment>;
   /** What the member owns at that epoch, after it let go of the rest. */
   owned(memberEpoch: number, partitions: readonly { topicId: string; partitions: readonly number[] }[]): void;
   leave(): Promise<void>;
@@ -212,8 +216,8 @@ export interface GroupStore {
   ): Promise<readonly (PartitionRef & { offset: number; metadata: string; leaderEpoch?: number | undefined })[]>;
   /** Those with committed offsets. */
   groups(): Promise<string[]>;
-  /** Of every group that has members; asked once, before anything else. */
-  states(): Promise<ReadonlyMap<string, StoredGroup>>;
+  /** What was saved of every group that has members; asked once, before anything else. Who asks checks that it is a StoredGroup. */
+  states(): Promise<ReadonlyMap<string, unknown>>;
   /** undefined: it has no members any more. Resolves when durable; saves of a group take effect in the order they were asked for. */
   saveState(groupId: string, state: StoredGroup | undefined): Promise<void>;
   /** Forgets the group's offsets and members. */

@@ -1,7 +1,7 @@
 // The group members that one socket holds, one for each of its consumers at most. Knows nothing of how partitions are assigned.
 import { type ClientFrameOf, LogError, type ServerFrame, type ServerFrameOf } from '../protocol/index.ts';
 import { errorEntry } from './error-frames.ts';
-import type { Assignment, GroupPort, Membership } from './log.ts';
+import type { Assignment, GroupPort, MemberListener, Membership } from './log.ts';
 
 export interface MembersOptions {
   readonly groups: GroupPort;
@@ -10,24 +10,31 @@ export interface MembersOptions {
   readonly onError: (error: unknown, message: string) => void;
   /** A member wants to be asked for a sign of life at least this often. */
   readonly heartbeatEvery: (intervalMs: number) => void;
+  /** Another connection has one of the members now: this one has to go. */
+  readonly onTakenOver: () => void;
 }
+/** A join from its request to its answer. What happens to the member meanwhile is in the answer, or told after it. */
 interface Joining {
-  /** The newest assignment meanwhile. */
-  pushed?: Assignment;
+  readonly id: number;
+  pushed?: Assignment | undefined;
+  fenced?: LogError | undefined;
   /** Has left before it was in. */
   left: boolean;
 }
 interface Held {
   readonly membership: Membership;
-  readonly maxPollIntervalMs: number;
+  readonly listener: MemberListener;
+  maxPollIntervalMs: number;
 }
+type Release = Parameters<Membership['release']>[0];
+type JoinFrame = ClientFrameOf<'join'>;
 
 export class Members {
   readonly #options: MembersOptions;
   readonly #held = new Map<number, Held>();
-  /** Consumers whose join is under way. */
   readonly #joining = new Map<number, Joining>();
-  #closed = false;
+  /** Set once the socket is gone. */
+  #released: Release | undefined;
 
   constructor(options: MembersOptions) {
     this.#options = options;
@@ -41,78 +48,110 @@ export class Members {
     return [...this.#held.keys(), ...this.#joining.keys()];
   }
 
-  /** Joins, or states another subscription of the member this consumer has. */
-  async join(frame: ClientFrameOf<'join'>): Promise<ServerFrameOf<'join'>> {
-    const { consumer, groupId, memberId, topics } = frame;
+  /** Joins, takes a member up, or states another subscription of the one this consumer has. Call `answered` after the answer, whatever it is. */
+  async join(frame: JoinFrame): Promise<ServerFrameOf<'join'>> {
+    const { consumer, id } = frame;
     if (this.#joining.get(consumer)?.left === false) {
       throw new LogError('INVALID_REQUEST', `Consumer ${consumer} is already joining a group.`);
     }
-    const held = this.#held.get(consumer);
-    if (held !== undefined) {
-      const { membership } = held;
-      if (membership.groupId === groupId && membership.memberId === memberId) {
-        const assignment = await membership.update(topics);
-        return joined(frame.id, membership, assignment);
-      }
-      this.#held.delete(consumer);
-      await membership.leave();
-    }
-    const underWay: Joining = { left: false };
-    this.#joining.set(consumer, underWay);
-    try {
-      const membership = await this.#enter(frame, underWay);
-      if (this.#closed || underWay.left) {
-        await membership.leave();
-        throw new LogError('UNKNOWN_MEMBER_ID', 'The member left while it joined.');
-      }
-      this.#held.set(consumer, { membership, maxPollIntervalMs: frame.maxPollIntervalMs });
-      this.#options.heartbeatEvery(membership.heartbeatIntervalMs);
-      const newest =
-        underWay.pushed !== undefined && underWay.pushed.memberEpoch > membership.memberEpoch
-          ? underWay.pushed
-          : membership;
-      return joined(frame.id, membership, newest);
-    } finally {
-      if (this.#joining.get(consumer) === underWay) this.#joining.delete(consumer);
-    }
+    const joining: Joining = { id, left: false };
+    this.#joining.set(consumer, joining);
+    const { membership } = await this.#member(frame, joining);
+    const { memberId, heartbeatIntervalMs, resumeToken } = membership;
+    this.#options.heartbeatEvery(heartbeatIntervalMs);
+    const { memberEpoch, partitions } =
+      joining.pushed !== undefined && joining.pushed.memberEpoch > membership.memberEpoch ? joining.pushed : membership;
+    joining.pushed = undefined;
+    return {
+      type: 'join',
+      id,
+      memberId,
+      memberEpoch,
+      heartbeatIntervalMs,
+      resumeToken,
+      partitions: mutable(partitions),
+    };
   }
 
-  #enter(frame: ClientFrameOf<'join'>, underWay: Joining): Promise<Membership> {
-    const { consumer, groupId, memberId, instanceId, topics } = frame;
+  /** The answer to that join has been sent. */
+  answered({ consumer, id }: JoinFrame): void {
+    const joining = this.#joining.get(consumer);
+    if (joining?.id !== id) return;
+    this.#joining.delete(consumer);
+    if (joining.fenced !== undefined) this.#tellFenced(consumer, joining.fenced);
+    else if (joining.pushed !== undefined) this.#tellAssignment(consumer, joining.pushed);
+  }
+
+  async #member(frame: JoinFrame, joining: Joining): Promise<Held> {
+    const { consumer, groupId, memberId } = frame;
+    const held = this.#held.get(consumer);
+    if (held !== undefined && held.membership.groupId === groupId && held.membership.memberId === memberId) {
+      await held.membership.update(frame);
+      if (joining.left) throw leftMeanwhile();
+      held.maxPollIntervalMs = frame.maxPollIntervalMs;
+      return held;
+    }
+    this.#held.delete(consumer);
+    await held?.membership.leave();
+    const entered = await this.#enter(frame, joining);
+    const { membership } = entered;
+    if (joining.left) {
+      await membership.leave();
+      throw leftMeanwhile();
+    }
+    if (this.#released !== undefined) {
+      // Who was there before can come back; a newcomer was never told who it is.
+      if (memberId === undefined && frame.instanceId === undefined) await membership.leave();
+      else membership.release(this.#released);
+      throw leftMeanwhile();
+    }
+    const { fenced } = joining;
+    joining.fenced = undefined;
+    if (fenced !== undefined) throw fenced;
+    this.#held.set(consumer, entered);
+    return entered;
+  }
+
+  async #enter(frame: JoinFrame, joining: Joining): Promise<Held> {
+    const { type: _, id: __, consumer, ...request } = frame;
     let over = false;
-    return this.#options.groups.join(
-      {
-        groupId,
-        memberId,
-        instanceId,
-        clientId: this.#options.clientId(),
-        topics,
-        sessionTimeoutMs: frame.sessionTimeoutMs,
-        rebalanceTimeoutMs: frame.rebalanceTimeoutMs,
-        maxPollIntervalMs: frame.maxPollIntervalMs,
+    const isOver = (): boolean => over || this.#released !== undefined;
+    const listener: MemberListener = {
+      onAssignment: (assignment) => {
+        if (isOver()) return;
+        const waiting = this.#joining.get(consumer);
+        if (waiting === undefined) this.#tellAssignment(consumer, assignment);
+        else waiting.pushed = assignment;
       },
-      {
-        onAssignment: (assignment) => {
-          if (over || this.#closed) return;
-          // The answer to the join carries what came before it.
-          if (this.#joining.get(consumer) === underWay) underWay.pushed = assignment;
-          else {
-            const { memberEpoch, partitions } = assignment;
-            this.#options.send({ type: 'assignment', consumer, memberEpoch, partitions: mutable(partitions) });
-          }
-        },
-        onTakenOver: () => {
-          over = true;
-          this.#held.delete(consumer);
-        },
-        onFenced: (error) => {
-          if (over || this.#closed) return;
-          over = true;
-          this.#held.delete(consumer);
-          this.#options.send({ type: 'fenced', consumer, ...errorEntry(error) });
-        },
+      onTakenOver: () => {
+        if (isOver()) return;
+        over = true;
+        this.#forget(consumer, listener);
+        this.#options.onTakenOver();
       },
-    );
+      onFenced: (error) => {
+        if (isOver()) return;
+        over = true;
+        this.#forget(consumer, listener);
+        const waiting = this.#joining.get(consumer);
+        if (waiting === undefined) this.#tellFenced(consumer, error);
+        else waiting.fenced = error;
+      },
+    };
+    const membership = await this.#options.groups.join({ ...request, clientId: this.#options.clientId() }, listener);
+    return { membership, listener, maxPollIntervalMs: frame.maxPollIntervalMs };
+  }
+
+  #forget(consumer: number, listener: MemberListener): void {
+    if (this.#held.get(consumer)?.listener === listener) this.#held.delete(consumer);
+  }
+
+  #tellAssignment(consumer: number, { memberEpoch, partitions }: Assignment): void {
+    this.#options.send({ type: 'assignment', consumer, memberEpoch, partitions: mutable(partitions) });
+  }
+
+  #tellFenced(consumer: number, error: LogError): void {
+    this.#options.send({ type: 'fenced', consumer, ...errorEntry(error) });
   }
 
   owned(frame: ClientFrameOf<'owned'>): void {
@@ -133,28 +172,29 @@ export class Members {
     const held = this.#held.get(consumer);
     if (held === undefined || busyMs <= held.maxPollIntervalMs) return;
     this.#held.delete(consumer);
-    const error = new LogError(
-      'FENCED_MEMBER_EPOCH',
-      `The application was at its work for ${busyMs} ms, longer than maxPollIntervalMs (${held.maxPollIntervalMs}); the member has left its group.`,
-    );
-    this.#options.send({ type: 'fenced', consumer, ...errorEntry(error) });
+    const message = `The application was at its work for ${busyMs} ms, longer than maxPollIntervalMs (${held.maxPollIntervalMs}); the member has left its group.`;
+    this.#tellFenced(consumer, new LogError('FENCED_MEMBER_EPOCH', message));
     await held.membership.leave();
   }
 
-  closeAll(): void {
-    if (this.#closed) return;
-    this.#closed = true;
+  /** The socket is gone: its members are kept as `release` says. */
+  closeAll(release: Release): void {
+    if (this.#released !== undefined) return;
+    this.#released = release;
     const memberships = [...this.#held.values()];
     this.#held.clear();
     for (const { membership } of memberships) {
-      membership.leave().catch((error: unknown) => this.#options.onError(error, 'A member could not leave its group'));
+      try {
+        membership.release(release);
+      } catch (error) {
+        this.#options.onError(error, 'A member could not be released');
+      }
     }
   }
 }
 
-function joined(id: number, membership: Membership, { memberEpoch, partitions }: Assignment): ServerFrameOf<'join'> {
-  const { memberId, heartbeatIntervalMs } = membership;
-  return { type: 'join', id, memberId, memberEpoch, heartbeatIntervalMs, partitions: mutable(partitions) };
+function leftMeanwhile(): LogError {
+  return new LogError('UNKNOWN_MEMBER_ID', 'The member left while it joined.');
 }
 
 function mutable(partitions: Assignment['partitions']): ServerFrameOf<'join'>['partitions'] {

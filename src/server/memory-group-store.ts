@@ -1,5 +1,5 @@
-// Committed offsets of groups, in memory. Knows nothing of members.
-import type { GroupOffsetToCommit, GroupStore } from './log.ts';
+// What a coordinator keeps of groups, in memory: committed offsets and members. Knows nothing of what either means.
+import type { GroupOffsetToCommit, GroupStore, StoredGroup } from './log.ts';
 
 export interface MemoryGroupStore extends GroupStore {
   /** A deleted topic takes its commits with it. */
@@ -8,6 +8,7 @@ export interface MemoryGroupStore extends GroupStore {
 
 export function memoryGroupStore(): MemoryGroupStore {
   const groups = new Map<string, Map<string, GroupOffsetToCommit>>();
+  const states = new Map<string, StoredGroup>();
   return {
     async write(groupId, offsets) {
       const group = groups.get(groupId) ?? new Map<string, GroupOffsetToCommit>();
@@ -28,11 +29,15 @@ export function memoryGroupStore(): MemoryGroupStore {
       return [...groups.keys()];
     },
     async states() {
-      return new Map();
+      return new Map(states);
     },
-    async saveState() {},
+    async saveState(groupId, state) {
+      if (state === undefined) states.delete(groupId);
+      else states.set(groupId, state);
+    },
     async remove(groupId) {
       groups.delete(groupId);
+      states.delete(groupId);
     },
     forgetTopic(topicId) {
       for (const [groupId, group] of groups) {

@@ -4,7 +4,6 @@ import { type IsolationLevel, LogError, type TopicInfo } from '../protocol/index
 import { type CoordinatedGroups, coordinatedGroups } from './groups.ts';
 import type {
   AppendResult,
-  GroupPort,
   Log,
   OffsetAnswer,
   OffsetQuery,
@@ -30,6 +29,7 @@ export interface MemoryLogOptions {
   readonly logId?: string | undefined;
 }
 export interface MemoryLog extends Log {
+  readonly groups: CoordinatedGroups;
   /** Applies retention now. It also runs by itself every ten seconds while a topic has a limit. */
   retain(): void;
   /** Reads that wait for more, of all partitions. */
@@ -77,10 +77,12 @@ class InMemoryLog implements MemoryLog {
       topics: { byName: (name) => infoOf(this.#byName.get(name)), byId: (id) => infoOf(this.#byId.get(id)) },
       clock,
       random,
+      // Nothing of it is ever written anywhere, and so a join needs no more than microtasks.
+      hashToken: async (token) => token,
     });
   }
 
-  get groups(): GroupPort {
+  get groups(): CoordinatedGroups {
     return this.#groups;
   }
 
@@ -186,9 +188,9 @@ class InMemoryLog implements MemoryLog {
     if (this.#closed) return;
     this.#closed = true;
     this.#cancelRetention?.();
-    this.#groups.close();
     this.#listeners.clear();
     for (const { partitions } of this.#byId.values()) for (const partition of partitions) partition.close(closed());
+    await this.#groups.close();
   }
 
   #armRetention(): void {

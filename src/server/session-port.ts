@@ -50,8 +50,8 @@ export interface ServerSession {
   readonly clientId?: string | undefined;
   onText(text: string): void;
   onBinary(frame: Uint8Array): void;
-  /** The socket is gone, whoever closed it: releases everything. Idempotent. */
-  onClosed(): void;
+  /** The socket is gone, whoever closed it: releases everything. `code`: as the peer closed it, where it did. Idempotent. */
+  onClosed(code?: number): void;
   /** Announces the end (goaway frame), the caller closes later; before the hello it closes at once with 4503. */
   goaway(reason: string, reconnectAfterMs: number, closeInMs: number): void;
   close(reason: CloseReason, message: string): void;

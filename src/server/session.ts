@@ -30,6 +30,9 @@ import { cutToUtf8Length, utf8Length } from './utf8-length.ts';
 
 type State = 'awaitingHello' | 'live' | 'closed';
 
+/** What the socket of a page that goes away is closed with, by the client or by the browser. */
+const PAGE_GONE_CODES: readonly number[] = [CLOSE_CODES.SUSPENDED.code, 1001];
+
 /** Of the reason in a close frame. */
 const MAX_REASON_BYTES = 123;
 
@@ -54,6 +57,7 @@ class ProtocolSession implements ServerSession {
   #state: State = 'awaitingHello';
   #clientId: string | undefined;
   #malformed = 0;
+  #heardAt: number;
   #cancelHelloTimeout: (() => void) | undefined;
   #stopWatching: (() => void) | undefined;
 
@@ -65,6 +69,7 @@ class ProtocolSession implements ServerSession {
       after: (delayMs, callback) => options.clock.after(delayMs, () => this.#guard(callback)),
     };
     this.#clock = clock;
+    this.#heardAt = clock.now();
     this.sessionId = randomHex(random);
     this.#outbox = new Outbox({
       socket,
@@ -119,6 +124,7 @@ class ProtocolSession implements ServerSession {
       send,
       onError: (error, message) => logger.warn({ err: error, sessionId: this.sessionId }, message),
       heartbeatEvery: (intervalMs) => this.#liveness?.atLeastEvery(intervalMs),
+      onTakenOver: () => this.close('FENCED', 'Another connection took a group member of this one over.'),
     });
     this.#cancelHelloTimeout = clock.after(limits.helloTimeoutMs, () =>
       this.close('TIMEOUT', `No hello within ${limits.helloTimeoutMs} ms.`),
@@ -131,7 +137,7 @@ class ProtocolSession implements ServerSession {
 
   onText(text: string): void {
     this.#guard(() => {
-      this.#liveness?.heard();
+      this.#heard();
       const { limits, metrics } = this.#options;
       const bytes = utf8Length(text, limits.maxTextFrameBytes);
       metrics?.framesIn(1, bytes);
@@ -152,7 +158,7 @@ class ProtocolSession implements ServerSession {
 
   onBinary(frame: Uint8Array): void {
     this.#guard(() => {
-      this.#liveness?.heard();
+      this.#heard();
       const { limits, metrics } = this.#options;
       metrics?.framesIn(1, frame.length);
       if (frame.length > limits.maxFrameBytes) {
@@ -171,8 +177,8 @@ class ProtocolSession implements ServerSession {
     });
   }
 
-  onClosed(): void {
-    this.#release();
+  onClosed(code?: number): void {
+    this.#release(code !== undefined && PAGE_GONE_CODES.includes(code) ? this.#options.limits.pageHoldMs : undefined);
   }
 
   goaway(reason: string, reconnectAfterMs: number, closeInMs: number): void {
@@ -190,6 +196,11 @@ class ProtocolSession implements ServerSession {
     } catch (error) {
       logger.warn({ err: error, sessionId: this.sessionId }, 'The socket could not be closed');
     }
+  }
+
+  #heard(): void {
+    this.#heardAt = this.#clock.now();
+    this.#liveness?.heard();
   }
 
   #onFrame(frame: ClientFrame): void {
@@ -296,6 +307,7 @@ class ProtocolSession implements ServerSession {
         } catch (error) {
           this.#answers.refuse(frame.type, frame.id, error, startedAt);
         }
+        if (frame.type === 'join') this.#members.answered(frame);
       },
     });
   }
@@ -380,7 +392,8 @@ class ProtocolSession implements ServerSession {
     this.#outbox.send(errorFrame(error));
   }
 
-  #release(): void {
+  /** `holdMs`: how long group members are kept at most. */
+  #release(holdMs?: number): void {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
     this.#cancelHelloTimeout?.();
@@ -390,7 +403,7 @@ class ProtocolSession implements ServerSession {
     this.#answers.close();
     this.#produces.close();
     this.#fetches.closeAll();
-    this.#members.closeAll();
+    this.#members.closeAll({ heardAt: this.#heardAt, atMostMs: holdMs });
     this.#outbox.close();
   }
 }
