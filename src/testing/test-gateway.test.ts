@@ -28,6 +28,7 @@ class Sink implements FetchSink {
   readonly onFenced = (): void => undefined;
   readonly onThrottled = (): void => undefined;
   readonly onDown = (): void => undefined;
+  readonly onHide = (): void => undefined;
   readonly busyMs = (): undefined => undefined;
   readonly onLive: () => void;
   readonly onData: (frame: DataFrame) => void;
