@@ -1,5 +1,5 @@
 // Commits offsets, one commit at a time: the automatic ones of what is processed, and the application's own. Knows nothing of buffers or readers.
-import { LogError, type TopicPartitionOffset } from '../protocol/index.ts';
+import { type ClientFrameOf, LogError, type ServerFrameOf, type TopicPartitionOffset } from '../protocol/index.ts';
 import type { ParsedConsumerConfig } from './consumer-config.ts';
 import type { ConsumerEvent } from './consumer-events.ts';
 import { pause } from './consumer-wait.ts';
@@ -11,7 +11,7 @@ import { type WaitOptions, waitFor } from './wait-options.ts';
 export interface CommitterHost {
   readonly session: Session;
   readonly config: ParsedConsumerConfig;
-  /** The member that commits; undefined with assign. */
+  /** The member that commits; undefined with assign. Throws where there should be one. */
   identity(): { readonly memberId: string; readonly memberEpoch: number } | undefined;
   /** Resolves when the member (if there is one) is held by the gateway. */
   whenIn(): Promise<void>;
@@ -67,11 +67,22 @@ export class Committer {
   /** Commits those of `offsets` (default: what is processed when its turn comes) that have not been committed. */
   commitProcessed(options: WaitOptions, offsets?: readonly TopicPartitionOffset[]): Promise<void> {
     return this.#inTurn(options, async (rest) => {
-      const changed = (offsets ?? this.#host.processed()).filter(
-        (at) => this.#last.get(partitionKey(at.topic, at.partition)) !== at.offset,
-      );
+      const changed = this.#changed(offsets);
       if (changed.length > 0) await this.#commit(changed, rest);
     });
+  }
+  /** With auto-commit: what is processed, in one frame and without a word of how it went, since the page that asks may end in the next moment. */
+  flush(): void {
+    const { session } = this.#host;
+    if (this.#cancelTimer === undefined || session.status.type !== 'live') return;
+    const offsets = this.#changed().flatMap(({ topic, partition, offset }) => {
+      const topicId = session.topics.byName(topic)?.topicId;
+      return topicId === undefined ? [] : [{ topicId, partition, offset }];
+    });
+    if (offsets.length > 0) this.#request(offsets, {}).catch(() => undefined);
+  }
+  #changed(offsets = this.#host.processed()): readonly TopicPartitionOffset[] {
+    return offsets.filter((at) => this.#last.get(partitionKey(at.topic, at.partition)) !== at.offset);
   }
   /** Commits exactly these. */
   commit(offsets: readonly TopicPartitionOffset[], options: WaitOptions): Promise<void> {
@@ -138,8 +149,6 @@ export class Committer {
     options: WaitOptions,
     later: (error: LogError) => void,
   ): Promise<readonly TopicPartitionOffset[]> {
-    const { session } = this.#host;
-    const identity = this.#host.identity();
     const entries = await Promise.all(
       offsets.map(async ({ topic, partition, offset, leaderEpoch, metadata }) => ({
         topicId: await this.#host.topicId(topic, options),
@@ -149,11 +158,7 @@ export class Committer {
         metadata,
       })),
     );
-    // Not repeated by the session: after a reconnect the member may have another epoch.
-    const reply = await session.request<'commit'>(
-      { type: 'commit', groupId: this.#groupId, ...identity, offsets: entries },
-      { ...options, retry: false },
-    );
+    const reply = await this.#request(entries, options);
     return offsets.filter((offset, i) => {
       const problem = reply.partitions[i]?.error;
       if (problem === undefined) return false;
@@ -163,6 +168,11 @@ export class Committer {
       later(error);
       return true;
     });
+  }
+  async #request(offsets: ClientFrameOf<'commit'>['offsets'], options: WaitOptions): Promise<ServerFrameOf<'commit'>> {
+    const frame = { type: 'commit', groupId: this.#groupId, ...this.#host.identity(), offsets } as const;
+    // Not repeated by the session: after a reconnect the member may have another epoch.
+    return this.#host.session.request<'commit'>(frame, { ...options, retry: false });
   }
   /** A stale epoch is refreshed and tried again, but not for what has been given up. */
   #final(error: LogError, offsets: readonly TopicPartitionOffset[]): LogError {

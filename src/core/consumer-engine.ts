@@ -86,10 +86,13 @@ export class ConsumerEngine<K, V> {
         {
           session,
           config,
-          identity: () => this.member?.identity,
+          identity: () => {
+            const identity = this.member?.identity;
+            if (identity !== undefined || !this.#isMember) return identity;
+            throw new LogError('UNKNOWN_MEMBER_ID', 'the consumer is no member of its group at the moment');
+          },
           whenIn: async () => {
-            // While unsubscribe() tells the listener, the member is one still.
-            if (this.subscription.mode === 'topics' || this.member?.wanted) await this.member?.whenIn();
+            if (this.#isMember) await this.member?.whenIn();
           },
           owns: (topic, partition) => this.fetcher.get(topic, partition) !== undefined,
           processed: () => this.offsetsOf(this.fetcher.partitions.values(), 'processed'),
@@ -154,6 +157,10 @@ export class ConsumerEngine<K, V> {
     if (failed === undefined) return;
     this.#listenerError = undefined;
     throw failed.error;
+  }
+  /** Or will be; also while unsubscribe() tells the listener. */
+  get #isMember(): boolean {
+    return this.subscription.mode === 'topics' || this.member?.wanted === true;
   }
   /** The group id, for calls that cannot do without. */
   requireGroup(call: string): { readonly groupId: string; readonly committer: Committer } {
@@ -279,6 +286,7 @@ export class ConsumerEngine<K, V> {
         this.fetcher.onDown();
         this.member?.onDown();
       },
+      onHide: () => this.committer?.flush(),
       busyMs: () => (this.config.groupId === undefined ? undefined : this.reader.busyMs()),
     };
   }

@@ -105,6 +105,9 @@ class Sink implements FetchSink {
   onDown(): void {
     this.log.push('down');
   }
+  onHide(): void {
+    this.log.push('hide');
+  }
   busyMs(): number | undefined {
     return undefined;
   }
@@ -288,7 +291,7 @@ describe('a session', () => {
     expect(session.status.type).toBe('reconnecting');
     page('pageshow');
     await session.whenLive();
-    expect(sink.log).toEqual(['live log', 'down', 'live log']);
+    expect(sink.log).toEqual(['live log', 'hide', 'down', 'live log']);
     await session.close();
     expect(lifecycle.size).toBe(0);
   });

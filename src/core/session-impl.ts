@@ -143,9 +143,10 @@ class GatewaySession implements Session {
 
   connect(): void {
     if (!this.#driver.idle) return;
-    this.#stopLifecycle = this.#options.transport.onLifecycle?.((signal) =>
-      this.#driver.tell({ type: 'lifecycle', signal }),
-    );
+    this.#stopLifecycle = this.#options.transport.onLifecycle?.((signal) => {
+      if (signal === 'pagehide') this.#sinks.onHide();
+      this.#driver.tell({ type: 'lifecycle', signal });
+    });
     this.#driver.tell({ type: 'connect' });
   }
 

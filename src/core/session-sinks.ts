@@ -44,6 +44,9 @@ export class Sinks {
     this.#feeds.clear();
     this.#each((sink) => sink.onDown());
   }
+  onHide(): void {
+    this.#each((sink) => sink.onHide());
+  }
   onThrottled(delayMs: number): void {
     this.#each((sink) => sink.onThrottled(delayMs));
   }

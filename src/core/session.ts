@@ -57,6 +57,8 @@ export interface FetchSink {
   onLive(logId: string): void;
   /** The connection is gone; feeds and credit with it. */
   onDown(): void;
+  /** The page goes away: after this call the connection is closed, and maybe nothing is called any more. */
+  onHide(): void;
   /** An answer for the gateway's heartbeat: ms the application has been at its present work, or undefined when idle. */
   busyMs(): number | undefined;
 }

@@ -138,6 +138,9 @@ class Sink implements FetchSink {
   onLive(): void {
     this.say('live');
   }
+  onHide(): void {
+    this.log.push('hide');
+  }
   onDown(): void {
     this.say('down');
   }
