@@ -81,8 +81,13 @@ export class Committer {
     });
     if (offsets.length > 0) this.#request(offsets, {}).catch(() => undefined);
   }
+  /** Nothing of a topic that is gone: its commits went with it, and one that cannot succeed would hold up all others. */
   #changed(offsets = this.#host.processed()): readonly TopicPartitionOffset[] {
-    return offsets.filter((at) => this.#last.get(partitionKey(at.topic, at.partition)) !== at.offset);
+    const { topics } = this.#host.session;
+    return offsets.filter(
+      ({ topic, partition, offset }) =>
+        topics.byName(topic) !== undefined && this.#last.get(partitionKey(topic, partition)) !== offset,
+    );
   }
   /** Commits exactly these. */
   commit(offsets: readonly TopicPartitionOffset[], options: WaitOptions): Promise<void> {
