@@ -30,6 +30,7 @@ export class Wire {
   readonly #signals = new Set<(signal: LifecycleSignal) => void>();
   readonly #held: (() => void)[] = [];
   #holding: 'client' | 'gateway' | 'both' | undefined;
+  #holdAt: string | undefined;
   #refusing = false;
   #connections = 0;
   #failing: { readonly type: string; readonly code: ErrorCode } | undefined;
@@ -67,6 +68,10 @@ export class Wire {
   hold(from: 'client' | 'gateway' | 'both' = 'both'): void {
     this.#holding = from;
   }
+  /** Holds the gateway's next frame of that type, and all that comes after it. */
+  holdAt(type: string): void {
+    this.#holdAt = type;
+  }
   /** All that was held goes on, in order. */
   release(): void {
     this.#holding = undefined;
@@ -93,7 +98,11 @@ export class Wire {
     const far = this.#link.transport.dial(url, protocol, {
       onOpen: () => pass('gateway', () => handlers.onOpen()),
       onFrame: (frame) => {
-        this.#note('gateway', connection, frame);
+        const seen = this.#note('gateway', connection, frame);
+        if (seen !== undefined && seen.type === this.#holdAt) {
+          this.#holdAt = undefined;
+          this.hold('gateway');
+        }
         pass('gateway', () => handlers.onFrame(frame));
       },
       onClose: (close) => {

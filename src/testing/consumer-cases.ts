@@ -1,9 +1,17 @@
 // The conformance cases of the consumer, as data: every way to reach a gateway runs them all. Knows nothing of gateways or test runners.
 import type { ConsumerCase } from './consumer-case-kit.ts';
+import { chaosCases } from './consumer-cases-chaos.ts';
+import { closingCases } from './consumer-cases-closing.ts';
+import { commitCases } from './consumer-cases-commits.ts';
+import { groupCases } from './consumer-cases-groups.ts';
+import { lateCases } from './consumer-cases-late.ts';
 import { lifeCases } from './consumer-cases-life.ts';
+import { observingCases } from './consumer-cases-observing.ts';
 import { pollingCases } from './consumer-cases-polling.ts';
 import { positionCases } from './consumer-cases-positions.ts';
 import { readerCases } from './consumer-cases-readers.ts';
+import { revocationCases } from './consumer-cases-revocation.ts';
+import { sessionCases } from './consumer-cases-sessions.ts';
 import { subscribingCases } from './consumer-cases-subscribing.ts';
 
 export type { ConsumerCase, ConsumerHarness } from './consumer-case-kit.ts';
@@ -12,6 +20,14 @@ export const consumerCases: readonly ConsumerCase[] = [
   ...subscribingCases,
   ...pollingCases,
   ...readerCases,
+  ...lateCases,
   ...positionCases,
+  ...commitCases,
+  ...observingCases,
+  ...groupCases,
+  ...revocationCases,
+  ...sessionCases,
+  ...closingCases,
   ...lifeCases,
+  ...chaosCases,
 ];

@@ -27,7 +27,7 @@ export const groupRules = {
   'groups-2': 'A member that joins moves as few partitions as possible; the others read on.',
   'groups-3': 'A member that leaves moves only what it had.',
   'groups-4': 'A member that dies moves only what it had, after its session timeout.',
-  'groups-5': 'A member whose topics change, appear or are deleted follows, and nobody else moves for it.',
+  'groups-5': 'A member follows its topics: others that it asks for, and those that appear and are deleted.',
   'groups-6': 'Read with `poll`, a revocation completes inside the next poll, not while records are in hand.',
   'groups-7': 'Read with `for await`, a revocation completes when the next record is asked for.',
   'groups-8': 'With `manualAck` a revocation completes when what was handed out is acknowledged.',
@@ -40,7 +40,8 @@ export const groupRules = {
   'groups-15': '`onPartitionsAssigned` gets only the partitions that were added.',
   'groups-16': 'Nothing of them is delivered before it resolves.',
   'groups-17': 'What a listener throws surfaces at the next poll; the rebalance completes all the same.',
-  'groups-18': 'A listener gets a restricted view of the consumer: it can commit, seek, pause and ask, not poll.',
+  'groups-18':
+    'A listener gets a restricted view of the consumer: it can commit, seek, pause and ask; its type has no more.',
   'groups-19':
     'A member whose socket drops is kept for `sessionTimeoutMs`: its partitions stay its own, nobody else gets or loses any.',
   'groups-20': 'While the socket is away nothing of them is delivered, what was buffered included.',
