@@ -302,7 +302,9 @@ const TABLE: readonly [ErrorCode, string, Work, Said][] = [
     { message: /FENCED_INSTANCE_ID/, cause: 'FENCED_INSTANCE_ID' },
   ],
 
-  ...read('FENCED_INSTANCE_ID', 'another member has taken the instance id over', fenced, { message: /instance/i }),
+  ...read('FENCED_INSTANCE_ID', 'another member has taken the instance id over', fenced, {
+    message: /groupInstanceId "host-7"/,
+  }),
 ];
 
 describe('an application sees', () => {

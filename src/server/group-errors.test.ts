@@ -195,7 +195,7 @@ const TABLE: readonly [ErrorCode, string, (world: World) => Promise<ServerFrame>
       await w.member(await w.connect(), { instanceId: 'i' });
       return w.peer.frame('fenced');
     },
-    { type: 'fenced', consumer: 1, message: /instance/i },
+    { type: 'fenced', consumer: 1, message: /groupInstanceId "i"/ },
   ],
   [
     'UNKNOWN_MEMBER_ID',
