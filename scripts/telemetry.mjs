@@ -1,4 +1,5 @@
-// Feeds a gateway with this machine's live telemetry: a real producer for the dashboard to look at, and an example of one.
+// Feeds a gateway with this machine's live telemetry, and sums it up with a small consumer group: a real producer and real
+// members for the dashboard to look at, and an example of both.
 import { cpus, freemem, hostname, loadavg, totalmem, uptime } from 'node:os';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
@@ -9,10 +10,8 @@ const httpUrl = new URL(options.gateway);
 const DAY_MS = 24 * 60 * 60 * 1000;
 const RETENTION = { 'retention.ms': String(DAY_MS), 'retention.bytes': String(256 * 1024 * 1024) };
 
-const client = new Client({
-  bootstrapServers: `${httpUrl.protocol === 'https:' ? 'wss' : 'ws'}://${httpUrl.host}`,
-  clientId: 'telemetry',
-});
+const bootstrapServers = `${httpUrl.protocol === 'https:' ? 'wss' : 'ws'}://${httpUrl.host}`;
+const client = new Client({ bootstrapServers, clientId: 'telemetry' });
 const producer = client.producer();
 const admin = client.admin();
 
@@ -23,7 +22,9 @@ const TOPICS = {
   'telemetry.eventloop': 1,
   'telemetry.gateway': 3,
 };
-for (const [name, partitions] of Object.entries(TOPICS)) {
+/** Not telemetry itself: what the group writes. */
+const ROLLUP_TOPIC = 'rollup';
+for (const [name, partitions] of Object.entries({ ...TOPICS, [ROLLUP_TOPIC]: 1 })) {
   await admin.createTopic({ name, partitions, config: RETENTION }).catch((error) => {
     if (LogError.from(error).code !== 'TOPIC_ALREADY_EXISTS') throw error;
   });
@@ -104,17 +105,55 @@ const SAMPLERS = [
   [sampleLoad, 250],
   [sampleGateway, 500],
 ];
+/** A member of the group, on a connection of its own: counts what it reads, and writes the sums every ten seconds. */
+function rollUp(clientId) {
+  const own = new Client({ bootstrapServers, clientId });
+  const consumer = own.consumer({ groupId: 'telemetry-rollup', autoCommitIntervalMs: 1000, autoOffsetReset: 'latest' });
+  const sums = new Map();
+  const joined = consumer.subscribe(Object.keys(TOPICS)).catch((error) => {
+    if (!ending) failed ??= error;
+  });
+  // Once a second is cheap, and lets the lag be seen.
+  const poll = async () => {
+    await joined;
+    for (const { topic, partition, value } of await consumer.poll({ timeoutMs: 0, maxRecords: 10_000 })) {
+      const key = `${topic}-${partition}`;
+      const sum = sums.get(key) ?? { records: 0, bytes: 0 };
+      sum.records += 1;
+      sum.bytes += value?.length ?? 0;
+      sums.set(key, sum);
+    }
+  };
+  const write = () => {
+    for (const [key, sum] of sums) send(ROLLUP_TOPIC, key, { ...sum, seconds: 10, by: clientId });
+    sums.clear();
+  };
+  const close = async () => {
+    await consumer.close({ timeoutMs: 2000 });
+    await own.close();
+  };
+  return { poll, write, close };
+}
+
 let ending = false;
-const timers = SAMPLERS.map(([sample, everyMs]) => {
+const members = ['rollup-1', 'rollup-2'].map(rollUp);
+const WORK = [
+  ...SAMPLERS,
+  ...members.flatMap(({ poll, write }) => [
+    [poll, 1000],
+    [write, 10_000],
+  ]),
+];
+const timers = WORK.map(([work, everyMs]) => {
   let busy = false;
   return setInterval(async () => {
     if (busy) return;
     busy = true;
     try {
-      await sample();
+      await work();
     } catch (error) {
-      // Only the scrape can fail, while the gateway is away; the producer keeps what it has and goes on.
-      if (sample !== sampleGateway) failed ??= error;
+      // The scrape fails while the gateway is away; the producer keeps what it has and goes on, and so do the members.
+      if (work !== sampleGateway && !ending) failed ??= error;
     } finally {
       busy = false;
     }
@@ -127,6 +166,7 @@ async function end(code) {
   ending = true;
   for (const timer of timers) clearInterval(timer);
   if (failed) console.error(`telemetry: ${LogError.from(failed).code}: ${failed.message}`);
+  for (const { close } of members) await close().catch((error) => console.error(`telemetry: ${error.message}`));
   await producer.close().catch((error) => console.error(`telemetry: ${error.message}`));
   await client.close();
   process.exit(code);

@@ -78,6 +78,33 @@ export class Dashboard {
     return this.page.getByTestId(`${name}-${topic}-${partition}`);
   }
 
+  /** Opens the group view, on this group, and waits until it shows something of it. */
+  async openGroup(group: string, query = ''): Promise<void> {
+    await this.open(`?view=groups&show=${group}${query}`);
+    await expect(this.page.getByTestId('group-state')).not.toHaveText('–');
+  }
+  /** A partition in the picture of the group view. */
+  groupCell(topic: string, partition: number): Locator {
+    return this.page.getByTestId(`cell-${topic}-${partition}`);
+  }
+  /** Who owns what in that picture: the member id ('' for nobody) of each partition, by 'topic-partition'. */
+  owners(): Promise<Record<string, string>> {
+    return this.page
+      .getByTestId('cells')
+      .locator('button')
+      .evaluateAll((cells) =>
+        Object.fromEntries(
+          cells.map((cell) => [cell.getAttribute('data-key') ?? '', cell.getAttribute('data-owner') ?? '']),
+        ),
+      );
+  }
+  member(memberId: string): Locator {
+    return this.page.getByTestId(`member-${memberId}`);
+  }
+  get groupEvents(): Locator {
+    return this.page.getByTestId('group-events');
+  }
+
   /** Fills in the dialog that moves one partition. */
   async seek(
     topic: string,

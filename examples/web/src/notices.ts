@@ -50,8 +50,10 @@ export class Notices {
         break;
       }
       case 'rebalance': {
-        if (this.#store.get().group === null) break;
+        const { group, view } = this.#store.get();
         const { assigned, revoked, lost } = event;
+        // The group view lists it, with all there is to know.
+        if (group === null || (view === 'groups' && lost.length === 0)) break;
         const parts = [
           assigned.length > 0 ? `${plural(assigned.length, 'partition')} came` : '',
           revoked.length > 0 ? `${plural(revoked.length, 'partition')} went` : '',

@@ -118,10 +118,11 @@ export function createCells(
       const section = sections.get(name);
       const grid = section?.querySelector('.cell-grid');
       const facts = section?.querySelector('.cell-topic-facts');
-      if (grid == null || facts == null) continue;
+      if (section === undefined || grid == null || facts == null) continue;
       const cache = elements.get(name) ?? new Map<string, HTMLButtonElement>();
       elements.set(name, cache);
       reconcile(grid, cache, cells, ({ key }) => key, create);
+      section.style.setProperty('--n', String(cells.length));
       let lag = 0;
       for (const cell of cells) {
         keys.add(cell.key);

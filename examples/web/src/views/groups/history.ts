@@ -38,7 +38,7 @@ export function createHistory(
       h(
         'span',
         {},
-        event.own ? h('span', { class: 'member-badge' }, 'this tab') : null,
+        ...(event.own ? [h('span', { class: 'member-badge' }, 'this tab'), ' '] : []),
         ...event.parts.map((part) => (typeof part === 'string' ? part : memberChip(model.colors, part))),
       ),
     );

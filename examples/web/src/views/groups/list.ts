@@ -29,7 +29,7 @@ export function createGroupList(
         'button',
         { type: 'button', class: 'group-item', title: groupId, onclick: () => actions.onShow(groupId) },
         h('span', { class: 'group-name' }, groupId),
-        h('span', { class: 'group-facts' }, h('i', { class: 'lamp' }), h('span', { class: 'facts' })),
+        h('span', { class: 'group-facts' }, h('i', { class: 'lamp' }), h('span', { class: 'group-fact' })),
         h('span', { class: 'group-lag' }),
       ),
     );
@@ -41,7 +41,7 @@ export function createGroupList(
     for (const { groupId, state, members, lag } of rows) {
       const button = items.get(groupId)?.firstElementChild;
       const [, facts, lags] = button?.children ?? [];
-      const text = facts?.querySelector('.facts');
+      const text = facts?.querySelector('.group-fact');
       if (!(button instanceof HTMLElement) || facts === undefined || lags === undefined || text == null) continue;
       button.dataset.tone = STATE_TONES[state];
       if (groupId === shown) button.setAttribute('aria-current', 'true');
