@@ -185,6 +185,13 @@ export class ConsumerEngine<K, V> {
     }
     return offsets;
   }
+  /** The positions, to commit them: by that the application says that it is done with all before them, so no automatic commit goes behind. */
+  positionsToCommit(): TopicPartitionOffset[] {
+    const partitions = [...this.fetcher.partitions.values()];
+    for (const { at, acks } of partitions) if (acks.first === undefined) at.processed = at.position;
+    this.#gate.check();
+    return this.offsetsOf(partitions, 'position');
+  }
   ack({ topic, partition, offset }: TopicPartitionOffset): void {
     if (this.fetcher.get(topic, partition)?.acks.ack(offset) !== true) return;
     this.#gate.check();

@@ -1,6 +1,6 @@
 // Subscribing, assigning, positions, resets and commits, sentence by sentence, against the in-memory gateway.
 import { describe, expect, it } from 'vitest';
-import { createTestGateway } from '../testing/index.ts';
+import { createTestGateway, ManualClock } from '../testing/index.ts';
 import { textConsumerOf as consumerOf, eventsOf, numbered, T0, T1, values } from './consumer.test-support.ts';
 import { Consumer } from './consumer.ts';
 
@@ -350,6 +350,17 @@ describe('commits', () => {
     await consumer.close();
     expect(commits().at(-1)).toBe(4);
     await consumer.close();
+  });
+  it('an automatic commit does not go behind what commit() committed, though its records are in hand', async () => {
+    const clock = new ManualClock();
+    await using gateway = await createTestGateway({ clock, topics: [{ name: 't' }] });
+    await gateway.produce('t', numbered(2));
+    await using consumer = consumerOf(gateway, { clock, groupId: 'g', autoCommitIntervalMs: 1_000 });
+    await consumer.subscribe('t');
+    await consumer.poll();
+    await consumer.commit();
+    await clock.tick(2_000);
+    expect(await consumer.committed(T0)).toMatchObject({ offset: 2 });
   });
   it('asyncDispose commits only what is processed', async () => {
     await using gateway = await createTestGateway({ topics: [{ name: 't' }] });

@@ -144,10 +144,7 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<C
   ): Promise<void> {
     const engine = this.#begin('commit', options);
     const { committer } = engine.requireGroup('commit');
-    const wanted =
-      offsets === undefined
-        ? engine.offsetsOf(engine.fetcher.partitions.values(), 'position')
-        : checkOffsets('commit', offsets);
+    const wanted = offsets === undefined ? engine.positionsToCommit() : checkOffsets('commit', offsets);
     return committer.commit(wanted, options);
   }
   /** What the group would resume from; null where it has nothing. */

@@ -137,12 +137,13 @@ export class ModelMember {
   }
   /** Positions: by this the application says that it is done with all it has. */
   async commit(): Promise<void> {
-    this.#allAllowed();
+    this.#allProcessed();
     await this.#doing(this.consumer.commit(), ['COMMIT_FAILED', 'TIMED_OUT', 'CLOSED']);
   }
   async commitAt(key: string, offset: number): Promise<void> {
     this.group.rewound = true;
     this.group.allow(key, offset);
+    this.group.excuse(key, 0, offset);
     const at = { ...partitionOf(key), offset };
     await this.#doing(this.consumer.commit([at]), ['COMMIT_FAILED', 'TIMED_OUT', 'CLOSED']);
   }
