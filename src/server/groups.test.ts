@@ -1,333 +1,285 @@
-// The coordinator: who owns what, fenced commits, and hand-over. With the in-memory log's topics and offsets.
-import * as fc from 'fast-check';
+// The coordinator: who owns what, hand-over, and what is told of a group.
 import { describe, expect, it } from 'vitest';
-import { ERROR_TABLE, LogError } from '../protocol/index.ts';
-import { ManualClock } from '../testing/manual-clock.ts';
-import { assignPartitions } from './group-assignment.ts';
-import type { Assignment, JoinRequest, Membership } from './log.ts';
-import { type MemoryLog, memoryLog } from './memory-log.ts';
-
-interface Joined {
-  readonly membership: Membership;
-  readonly pushes: Assignment[];
-  readonly fenced: LogError[];
-  /** Partitions as it was last told, by answer or push. */
-  owns(): string[];
-  epoch(): number;
-}
-
-async function setUp(...topics: { name: string; partitions?: number }[]) {
-  const clock = new ManualClock();
-  const log = memoryLog({ clock, random: Math.random });
-  const ids = new Map<string, string>();
-  for (const topic of topics) ids.set(topic.name, (await log.createTopic(topic)).topicId);
-  return { clock, log, id: (name: string) => ids.get(name) ?? '' };
-}
-
-async function join(log: MemoryLog, request: Partial<JoinRequest> = {}): Promise<Joined> {
-  const pushes: Assignment[] = [];
-  const fenced: LogError[] = [];
-  const membership = await log.groups.join(
-    {
-      groupId: 'g',
-      clientId: 'c',
-      topics: ['t'],
-      sessionTimeoutMs: 30_000,
-      rebalanceTimeoutMs: 60_000,
-      maxPollIntervalMs: 300_000,
-      ...request,
-    },
-    {
-      onTakenOver: () => undefined,
-      onAssignment: (assignment) => pushes.push(assignment),
-      onFenced: (error) => fenced.push(error),
-    },
-  );
-  const first: Assignment = { memberEpoch: membership.memberEpoch, partitions: membership.partitions };
-  const latest = () => pushes.at(-1) ?? first;
-  return {
-    membership,
-    pushes,
-    fenced,
-    owns: () => latest().partitions.flatMap(({ topic, partitions }) => partitions.map((p) => `${topic}-${p}`)),
-    epoch: () => latest().memberEpoch,
-  };
-}
-const codeOf = (error: unknown) => (error instanceof LogError ? error.code : error);
-const refused = (work: Promise<unknown>) =>
-  work.then(
-    () => 'resolved',
-    (error: unknown) => codeOf(error),
-  );
-
-describe('assignment', () => {
-  const topic = (name: string, partitions: number) => ({
-    name,
-    topicId: `id of ${name}`,
-    partitions: Array.from({ length: partitions }, (_, i) => i),
-  });
-
-  it('gives every partition of a subscribed topic to exactly one subscriber', () => {
-    const names = ['a', 'b', 'c'];
-    fc.assert(
-      fc.property(fc.array(fc.subarray(names), { maxLength: 6 }), fc.subarray(names), (subscriptions, existing) => {
-        const members = subscriptions.map((topics, i) => ({
-          memberId: `m${i}`,
-          topics: new Set(topics),
-          owned: new Map(),
-        }));
-        const targets = assignPartitions(
-          'uniform',
-          members,
-          existing.map((name) => topic(name, 3)),
-        );
-        for (const name of existing) {
-          const owners = members.filter(({ memberId }) => targets.get(memberId)?.has(`id of ${name}`));
-          const subscribed = members.filter(({ topics }) => topics.has(name));
-          expect(owners).toHaveLength(subscribed.length === 0 ? 0 : 1);
-          for (const owner of owners) expect(owner.topics.has(name)).toBe(true);
-        }
-      }),
-    );
-  });
-});
+import { Bench, join, outcome, reconciled, settled, WISHES } from './groups.test-support.ts';
+import { memoryLog } from './memory-log.ts';
 
 describe('a group', () => {
-  it('gives its first member everything; further members stand by', async () => {
-    const { log } = await setUp({ name: 't', partitions: 3 });
-    const first = await join(log);
-    const second = await join(log);
+  it('gives its first member everything', async () => {
+    const first = await new Bench({}, { t: 3 }).join();
     expect(first.owns()).toEqual(['t-0', 't-1', 't-2']);
-    expect(second.owns()).toEqual([]);
     expect(first.pushes).toEqual([]);
   });
 
-  it('hands everything to the next when the owner leaves, at a higher epoch', async () => {
-    const { log } = await setUp({ name: 't', partitions: 2 });
-    const first = await join(log);
-    const second = await join(log);
-    const before = second.epoch();
-    await first.membership.leave();
-    await first.membership.leave();
-    expect(second.owns()).toEqual(['t-0', 't-1']);
-    expect(second.epoch()).toBeGreaterThan(before);
-    expect(second.pushes).toHaveLength(1);
+  it('gives a newcomer its share only when the others have let go of it', async () => {
+    const bench = new Bench();
+    const first = await bench.join();
+    const second = await bench.join();
+    expect(second.owns()).toEqual([]);
+    expect(first.owns()).toHaveLength(2);
+    expect(await bench.groups.list()).toEqual([{ groupId: 'g', state: 'Reconciling', members: 2 }]);
+    first.letGo();
+    await settled();
+    expect(second.owns()).toHaveLength(2);
+    expect([...first.owns(), ...second.owns()].sort()).toEqual(['t-0', 't-1', 't-2', 't-3']);
+    expect([first.pushes.length, second.pushes.length]).toEqual([1, 1]);
+    expect(await bench.groups.list()).toEqual([{ groupId: 'g', state: 'Stable', members: 2 }]);
+  });
+
+  it('hands what a member had to the others when it leaves, at a higher epoch, and nothing else', async () => {
+    const bench = new Bench({}, { t: 6 });
+    const members = [await bench.join(), await bench.join(), await bench.join()];
+    await reconciled(members);
+    const [first, second, third] = members.map((member) => ({ member, had: member.owns(), epoch: member.epoch() }));
+    await first?.member.membership.leave();
+    await first?.member.membership.leave();
+    await settled();
+    for (const stayed of [second, third]) {
+      expect(stayed?.member.owns()).toEqual(expect.arrayContaining(stayed?.had ?? []));
+      expect(stayed?.member.owns()).toHaveLength(3);
+      expect(stayed?.member.epoch()).toBeGreaterThan(stayed?.epoch ?? 0);
+    }
   });
 
   it('names a heartbeat interval of a third of the session timeout, 25 seconds at most', async () => {
-    const { log } = await setUp({ name: 't' });
-    expect((await join(log, { sessionTimeoutMs: 9_000 })).membership.heartbeatIntervalMs).toBe(3_000);
-    expect((await join(log, { sessionTimeoutMs: 300_000 })).membership.heartbeatIntervalMs).toBe(25_000);
+    const bench = new Bench();
+    expect((await bench.join({ sessionTimeoutMs: 9_000 })).membership.heartbeatIntervalMs).toBe(3_000);
+    expect((await bench.join({ sessionTimeoutMs: 300_000 })).membership.heartbeatIntervalMs).toBe(25_000);
   });
 
-  it('follows its topics: those that appear, and those that are recreated with another id', async () => {
-    const { log, id } = await setUp();
-    const member = await join(log);
+  it('follows its topics: those that appear, those that grow, and those that are recreated with another id', async () => {
+    const bench = new Bench({}, {});
+    const member = await bench.join();
     expect(member.owns()).toEqual([]);
-    await log.createTopic({ name: 't', partitions: 2 });
+    bench.topic('t', 2);
+    await settled();
     expect(member.owns()).toEqual(['t-0', 't-1']);
-    const old = member.pushes.at(-1)?.partitions[0]?.topicId;
-    await log.deleteTopic('t');
+    bench.topic('t', 3);
+    await settled();
+    expect(member.owns()).toEqual(['t-0', 't-1', 't-2']);
+    const [old] = member.membership.partitions;
+    const before = member.epoch();
+    bench.topic('t', 0);
+    await settled();
     expect(member.owns()).toEqual([]);
-    const { topicId } = await log.createTopic({ name: 't' });
-    expect(member.pushes.at(-1)?.partitions).toEqual([{ topic: 't', topicId, partitions: [0] }]);
-    expect(topicId).not.toBe(old);
-    expect(id('t')).toBe('');
+    expect(member.epoch()).toBeGreaterThan(before);
+    bench.topic('t', 1);
+    await settled();
+    expect(member.owns()).toEqual(['t-0']);
+    expect(member.membership.partitions[0]?.topicId).not.toBe(old?.topicId);
+  });
+
+  it('moves nothing, and tells nobody, when a topic changes that nobody wants', async () => {
+    const bench = new Bench();
+    const member = await bench.join();
+    bench.topic('other', 3);
+    await settled();
+    expect(member.pushes).toEqual([]);
+  });
+
+  it('moves nothing but what a deleted topic had', async () => {
+    const bench = new Bench({}, { t: 4, u: 4 });
+    const members = [await bench.join({ topics: ['t', 'u'] }), await bench.join({ topics: ['t', 'u'] })];
+    await reconciled(members);
+    const had = members.map((member) => member.owns().filter((name) => name.startsWith('t')));
+    bench.topic('u', 0);
+    await settled();
+    expect(members.map((member) => member.owns())).toEqual(had);
   });
 
   it('moves a topic that its owner no longer wants only after the owner has let go', async () => {
-    const { log } = await setUp({ name: 't' }, { name: 'u' });
-    const first = await join(log, { topics: ['t', 'u'] });
-    const second = await join(log, { topics: ['u'] });
-    await first.membership.update(['t']);
+    const bench = new Bench({}, { t: 1, u: 1 });
+    const first = await bench.join({ topics: ['t', 'u'] });
+    const second = await bench.join({ topics: ['u'] });
+    await reconciled([first]);
+    await first.membership.update({ ...WISHES, topics: ['t', 'u'] });
+    await second.membership.update({ ...WISHES, topics: [] });
+    await reconciled([second]);
+    expect(first.owns()).toEqual(['t-0', 'u-0']);
+    await second.membership.update({ ...WISHES, topics: ['u'] });
+    await first.membership.update({ ...WISHES, topics: ['t'] });
     expect(second.owns()).toEqual([]);
-    expect(await log.groups.list()).toMatchObject([{ state: 'Reconciling' }]);
-    first.membership.owned(first.membership.memberEpoch, [...first.membership.partitions]);
+    first.membership.owned(first.epoch() - 1, []);
+    await settled();
+    expect(second.owns(), 'what is said of an old epoch says nothing').toEqual([]);
+    first.letGo();
+    await settled();
     expect(second.owns()).toEqual(['u-0']);
-    expect(await log.groups.list()).toMatchObject([{ state: 'Stable' }]);
   });
 
-  it('ignores what a member says of an old epoch', async () => {
-    const { log } = await setUp({ name: 't' }, { name: 'u' });
-    const first = await join(log, { topics: ['t', 'u'] });
-    const old = first.membership.memberEpoch;
-    const second = await join(log, { topics: ['u'] });
-    await first.membership.update(['t']);
-    first.membership.owned(old, []);
+  it('keeps with a member what it says it still has, until it says otherwise', async () => {
+    const bench = new Bench({}, { t: 2 });
+    const first = await bench.join();
+    const all = [...first.membership.partitions];
+    const second = await bench.join();
+    first.membership.owned(first.epoch(), all);
+    await settled();
     expect(second.owns()).toEqual([]);
+    first.letGo();
+    await settled();
+    expect(second.owns()).toHaveLength(1);
   });
 
   it('fences a member that does not let go within its rebalance timeout', async () => {
-    const { log, clock } = await setUp({ name: 't' }, { name: 'u' });
-    const first = await join(log, { topics: ['t', 'u'], rebalanceTimeoutMs: 5_000 });
-    const second = await join(log, { topics: ['t', 'u'] });
-    await first.membership.update(['t']);
-    clock.advance(4_999);
+    const bench = new Bench();
+    const first = await bench.join({ rebalanceTimeoutMs: 5_000 });
+    const second = await bench.join();
+    bench.clock.advance(4_999);
     expect(first.fenced).toEqual([]);
-    clock.advance(1);
-    expect(first.fenced.map(codeOf)).toEqual(['FENCED_MEMBER_EPOCH']);
-    expect(second.owns()).toEqual(['t-0', 'u-0']);
-    expect(clock.pending).toBe(0);
+    bench.clock.advance(1);
+    await settled();
+    expect(first.fenced).toEqual(['FENCED_MEMBER_EPOCH']);
+    expect(second.owns()).toEqual(['t-0', 't-1', 't-2', 't-3']);
+    expect(bench.clock.pending).toBe(0);
   });
 
-  it('fences the older of two members with one instance id', async () => {
-    const { log } = await setUp({ name: 't' });
-    const older = await join(log, { instanceId: 'i' });
-    const newer = await join(log, { instanceId: 'i' });
-    expect(older.fenced.map(codeOf)).toEqual(['FENCED_INSTANCE_ID']);
-    expect(newer.owns()).toEqual(['t-0']);
-    expect(await refused(older.membership.update(['t']))).toBe('UNKNOWN_MEMBER_ID');
+  it('shares out as most of its members want: uniform, also when they are divided', async () => {
+    const bench = new Bench();
+    const assignor = async () => (await bench.groups.describe('g')).assignor;
+    const first = await bench.join({ assignor: 'range' });
+    expect(await assignor()).toBe('range');
+    const second = await bench.join();
+    expect(await assignor()).toBe('uniform');
+    const third = await bench.join({ assignor: 'range' });
+    expect(await assignor()).toBe('range');
+    await third.membership.update({ ...WISHES, assignor: 'uniform' });
+    expect(await assignor()).toBe('uniform');
+    await second.membership.leave();
+    await third.membership.leave();
+    expect(await assignor()).toBe('range');
+    expect(first.fenced).toEqual([]);
   });
 
-  it('fences the older of two holders of one member id, whose leaving then does nothing', async () => {
-    const { log } = await setUp({ name: 't' });
-    const older = await join(log, { memberId: 'm' });
-    const newer = await join(log, { memberId: 'm' });
-    expect(older.fenced.map(codeOf)).toEqual(['FENCED_MEMBER_EPOCH']);
-    await older.membership.leave();
-    older.membership.owned(newer.epoch(), []);
-    expect(newer.owns()).toEqual(['t-0']);
-    expect(await log.groups.list()).toMatchObject([{ members: 1 }]);
+  it('takes no more than its bound of members, but back whom it has', async () => {
+    const bench = new Bench({ maxGroupMembers: 2 });
+    const first = await bench.join();
+    await bench.join({ instanceId: 'i' });
+    expect(await outcome(bench.join())).toBe('GROUP_MAX_SIZE_REACHED');
+    expect(await outcome(bench.join({ groupId: 'another' }))).toBe('resolved');
+    expect(await outcome(bench.resume(first))).toBe('resolved');
+    expect(await outcome(bench.join({ instanceId: 'i' }))).toBe('resolved');
   });
 
-  it('never lets two members own one partition, whatever joins, leaves, changes its mind or lets go', async () => {
-    const step = fc.record({
-      what: fc.constantFrom('join', 'leave', 'update', 'letGo', 'letGo', 'topic'),
-      who: fc.nat(5),
-      topics: fc.subarray(['t', 'u', 'v']),
-    });
-    await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
-        const { log } = await setUp({ name: 't', partitions: 2 }, { name: 'u' });
-        interface Actor {
-          readonly joined: Joined;
-          /** What it works on: given up only by letGo. */
-          holds: Set<string>;
-        }
-        const actors: Actor[] = [];
-        const told = ({ joined }: Actor) =>
-          joined.membership.partitions.flatMap(({ topicId, partitions }) => partitions.map((p) => `${topicId}/${p}`));
-        for (const { what, who, topics } of steps) {
-          const actor = actors[who % Math.max(1, actors.length)];
-          if (what === 'join') actors.push({ joined: await join(log, { topics }), holds: new Set() });
-          else if (what === 'leave' && actor !== undefined) {
-            await actor.joined.membership.leave();
-            actors.splice(actors.indexOf(actor), 1);
-          } else if (what === 'update' && actor !== undefined) await actor.joined.membership.update(topics);
-          else if (what === 'letGo' && actor !== undefined) {
-            actor.holds = new Set(told(actor));
-            actor.joined.membership.owned(actor.joined.membership.memberEpoch, [...actor.joined.membership.partitions]);
-          } else if (what === 'topic') {
-            const exists = (await log.topics(['v'])).length > 0;
-            if (exists) {
-              const gone = (await log.topics(['v']))[0]?.topicId;
-              await log.deleteTopic('v');
-              for (const one of actors)
-                one.holds = new Set([...one.holds].filter((key) => !key.startsWith(`${gone}/`)));
-            } else await log.createTopic({ name: 'v', partitions: 2 });
-          }
-          for (const one of actors) for (const key of told(one)) one.holds.add(key);
-          const all = actors.flatMap(({ holds }) => [...holds]);
-          expect(new Set(all).size).toBe(all.length);
-        }
-        // Once everybody has let go of what it must, every subscribed partition has its owner.
-        for (let i = 0; i < actors.length + 1; i++) {
-          for (const { joined } of actors) {
-            joined.membership.owned(joined.membership.memberEpoch, [...joined.membership.partitions]);
-          }
-        }
-        const owned = new Set(actors.flatMap(told));
-        const summary = await log.groups.list();
-        if (summary.length > 0) expect(summary).toMatchObject([{ state: 'Stable', members: actors.length }]);
-        const group = actors.length === 0 ? undefined : await log.groups.describe('g');
-        const wanted = new Set(group?.members.flatMap(({ topics }) => topics));
-        for (const topic of await log.topics()) {
-          for (const { partition } of topic.partitions) {
-            expect(owned.has(`${topic.topicId}/${partition}`)).toBe(wanted.has(topic.name));
-          }
-        }
-      }),
-      { numRuns: 60 },
-    );
+  it('has an id of 1 to 255 characters, none of them NUL', async () => {
+    const bench = new Bench();
+    for (const groupId of ['', 'a\0b', 'x'.repeat(256)]) {
+      expect(await outcome(bench.join({ groupId }))).toBe('INVALID_GROUP_ID');
+      expect(await outcome(bench.groups.commit(groupId, undefined, []))).toBe('INVALID_GROUP_ID');
+    }
   });
 });
 
-describe('a commit', () => {
-  const at = (topicId: string, offset = 1, partition = 0) => [{ topicId, partition, offset }];
-
-  it('of a member needs its id, its present epoch, and the partition', async () => {
-    const { log, id } = await setUp({ name: 't' }, { name: 'u' });
-    const { membership } = await join(log);
-    const { memberId, memberEpoch } = membership;
-    const commit = (member: { memberId: string; memberEpoch: number }, topicId = id('t')) =>
-      log.groups.commit('g', member, at(topicId));
-    expect(await commit({ memberId, memberEpoch })).toEqual([{ topicId: id('t'), partition: 0 }]);
-    expect(await refused(commit({ memberId: 'someone', memberEpoch }))).toBe('UNKNOWN_MEMBER_ID');
-    expect(await refused(commit({ memberId, memberEpoch: memberEpoch - 1 }))).toBe('STALE_MEMBER_EPOCH');
-    expect(await refused(commit({ memberId, memberEpoch: memberEpoch + 1 }))).toBe('FENCED_MEMBER_EPOCH');
-    expect((await commit({ memberId, memberEpoch }, id('u'))).map(({ error }) => error?.code)).toEqual([
-      'FENCED_MEMBER_EPOCH',
+describe('what is told of a group', () => {
+  it('is who is there, what each may be working on, and what it is to own', async () => {
+    const bench = new Bench({}, { t: 2 });
+    const first = await bench.join({ clientId: 'one', instanceId: 'i' });
+    const second = await bench.join({ clientId: 'two' });
+    second.membership.release({ heardAt: bench.clock.now() });
+    const [kept] = first.owns();
+    const described = await bench.groups.describe('g');
+    const other = kept === 't-0' ? 1 : 0;
+    const both = [0, 1].map((partition) => ({ topic: 't', partition }));
+    expect(described).toMatchObject({ groupId: 'g', state: 'Reconciling', assignor: 'uniform' });
+    expect(described.members).toEqual([
+      {
+        memberId: first.memberId,
+        clientId: 'one',
+        groupInstanceId: 'i',
+        epoch: first.epoch(),
+        topics: ['t'],
+        connected: true,
+        assignment: both,
+        targetAssignment: [{ topic: 't', partition: 1 - other }],
+      },
+      {
+        memberId: second.memberId,
+        clientId: 'two',
+        groupInstanceId: undefined,
+        epoch: second.epoch(),
+        topics: ['t'],
+        connected: false,
+        assignment: [],
+        targetAssignment: [{ topic: 't', partition: other }],
+      },
     ]);
-    expect(ERROR_TABLE.STALE_MEMBER_EPOCH.retriable).toBe(true);
+    expect(described.offsets).toEqual(both.map((of) => ({ ...of, committed: null, metadata: '', end: 10, lag: 10 })));
+    first.letGo();
+    expect(await bench.groups.describe('g')).toMatchObject({ state: 'Stable' });
   });
 
-  it('of what is being taken away is still taken, until the member has let go', async () => {
-    const { log, id } = await setUp({ name: 't' }, { name: 'u' });
-    const { membership } = await join(log, { topics: ['t', 'u'] });
-    await membership.update(['t']);
-    const commit = async () => {
-      const { memberId, memberEpoch } = membership;
-      const [answer] = await log.groups.commit('g', { memberId, memberEpoch }, at(id('u')));
-      return answer?.error?.code;
-    };
-    expect(await commit()).toBeUndefined();
-    membership.owned(membership.memberEpoch, [...membership.partitions]);
-    expect(await commit()).toBe('FENCED_MEMBER_EPOCH');
+  it('is Empty when only its commits are left, and nothing where there are none', async () => {
+    const bench = new Bench();
+    const member = await bench.join();
+    await member.membership.leave();
+    expect(await bench.groups.list()).toEqual([]);
+    expect(await outcome(bench.groups.describe('g'))).toBe('GROUP_ID_NOT_FOUND');
+    const topicId = bench.topics.byName('t')?.topicId ?? '';
+    await bench.groups.commit('g', undefined, [{ topicId, partition: 0, offset: 4 }]);
+    expect(await bench.groups.list()).toEqual([{ groupId: 'g', state: 'Empty', members: 0 }]);
+    expect(await bench.groups.describe('g')).toMatchObject({
+      state: 'Empty',
+      members: [],
+      offsets: [{ committed: 4 }],
+    });
+  });
+});
+
+describe('deleting a group', () => {
+  it('takes its commits, and is refused while it has members, connected or kept', async () => {
+    const bench = new Bench();
+    const topicId = bench.topics.byName('t')?.topicId ?? '';
+    await bench.groups.commit('g', undefined, [{ topicId, partition: 0, offset: 4 }]);
+    const member = await bench.join();
+    expect(await outcome(bench.groups.delete('g'))).toBe('NON_EMPTY_GROUP');
+    member.membership.release({ heardAt: bench.clock.now() });
+    expect(await outcome(bench.groups.delete('g'))).toBe('NON_EMPTY_GROUP');
+    bench.clock.advance(30_000);
+    expect(await outcome(bench.groups.delete('g'))).toBe('resolved');
+    expect(await bench.groups.committed('g', [{ topicId, partition: 0 }])).toMatchObject([{ offset: null }]);
+    expect(bench.state()).toBeUndefined();
+    expect(await outcome(bench.groups.delete('g'))).toBe('GROUP_ID_NOT_FOUND');
+  });
+});
+
+describe('for tests', () => {
+  it('members expire at once: connected ones are fenced, kept ones are gone', async () => {
+    const bench = new Bench();
+    const [first, second, third] = [await bench.join(), await bench.join(), await bench.join()];
+    second.membership.release({ heardAt: bench.clock.now() });
+    await bench.groups.expire('g', first.memberId);
+    expect(first.fenced).toEqual(['FENCED_MEMBER_EPOCH']);
+    expect(third.fenced).toEqual([]);
+    await bench.groups.expire('g');
+    expect(third.fenced).toEqual(['FENCED_MEMBER_EPOCH']);
+    expect(await outcome(bench.resume(second))).toBe('UNKNOWN_MEMBER_ID');
+    expect(await outcome(bench.groups.expire('g', 'nobody'))).toBe('UNKNOWN_MEMBER_ID');
+    expect(bench.clock.pending).toBe(0);
   });
 
-  it('without a member succeeds only while the group has none', async () => {
-    const { log, id } = await setUp({ name: 't' });
-    expect(await refused(log.groups.commit('g', undefined, at(id('t'))))).toBe('resolved');
-    const { membership } = await join(log);
-    expect(await refused(log.groups.commit('g', undefined, at(id('t'))))).toBe('UNKNOWN_MEMBER_ID');
-    await membership.leave();
-    expect(await refused(log.groups.commit('g', undefined, at(id('t'))))).toBe('resolved');
+  it('a rebalance moves something wherever two want it, and loses nothing', async () => {
+    const bench = new Bench();
+    const members = [await bench.join(), await bench.join({ assignor: 'range' })];
+    await reconciled(members);
+    for (let round = 0; round < 3; round++) {
+      const had = members.map((member) => member.owns());
+      await bench.groups.rebalance('g');
+      await reconciled(members);
+      expect(members.map((member) => member.owns())).not.toEqual(had);
+      expect(members.flatMap((member) => member.owns()).sort()).toEqual(['t-0', 't-1', 't-2', 't-3']);
+    }
+    await bench.groups.rebalance('nobody');
   });
 
-  it('refuses each wrong entry by itself and writes the others', async () => {
-    const { log, id } = await setUp({ name: 't', partitions: 4 });
-    const topicId = id('t');
-    const answers = await log.groups.commit('g', undefined, [
-      { topicId, partition: 0, offset: 7, metadata: 'é'.repeat(2_048) },
-      { topicId, partition: 1, offset: 7, metadata: `${'é'.repeat(2_048)}x` },
-      { topicId, partition: 9, offset: 7 },
-      { topicId: 'nowhere', partition: 0, offset: 7 },
-      { topicId, partition: 2, offset: 2.5 },
-    ]);
-    expect(answers.map(({ error }) => error?.code)).toEqual([
-      undefined,
-      'OFFSET_METADATA_TOO_LARGE',
-      'UNKNOWN_TOPIC_OR_PARTITION',
-      'UNKNOWN_TOPIC_ID',
-      'INVALID_REQUEST',
-    ]);
-    const committed = await log.groups.committed(
-      'g',
-      [0, 1, 2].map((partition) => ({ topicId, partition })),
-    );
-    expect(committed.map(({ offset, metadata }) => [offset, metadata.length])).toEqual([
-      [7, 2_048],
-      [null, 0],
-      [null, 0],
-    ]);
-  });
-
-  it('goes with its topic when that is deleted', async () => {
-    const { log, id } = await setUp({ name: 't' });
-    await log.groups.commit('g', undefined, at(id('t'), 5));
-    await log.deleteTopic('t');
-    const { topicId } = await log.createTopic({ name: 't' });
-    expect(await log.groups.committed('g', [{ topicId, partition: 0 }])).toMatchObject([{ offset: null }]);
+  it('the log in memory has both', async () => {
+    const { clock } = new Bench();
+    const log = memoryLog({ clock, random: Math.random });
+    await log.createTopic({ name: 't', partitions: 2 });
+    const members = [await join(log.groups), await join(log.groups)];
+    await reconciled(members);
+    const had = members.map((member) => member.owns());
+    await log.groups.rebalance('g');
+    await reconciled(members);
+    expect(members.map((member) => member.owns())).toEqual(had.reverse());
+    await log.groups.expire('g');
     expect(await log.groups.list()).toEqual([]);
   });
 });

@@ -430,100 +430,8 @@ describe('heartbeats', () => {
   });
 });
 
-describe('groups', () => {
-  it('are joined, committed to by their member, described and left', async () => {
-    const { peer, log } = await setUp();
-    const { topicId } = await log.createTopic({ name: 't', partitions: 2 });
-    await log.append({ topicId, partition: 0 }, batchOf('v'));
-    const member = await peer.request(joinOf(1));
-    if (member.type !== 'join') throw new Error(member.message);
-    expect(member.partitions).toEqual([{ topic: 't', topicId, partitions: [0, 1] }]);
-    const { memberId, memberEpoch } = member;
-    const offsets = [{ topicId, partition: 0, offset: 1, metadata: 'm' }];
-    expect(await peer.request({ type: 'commit', id: 2, groupId: 'g', memberId, memberEpoch, offsets })).toEqual({
-      type: 'commit',
-      id: 2,
-      partitions: [{ topicId, partition: 0 }],
-    });
-    expect(await peer.request({ type: 'commit', id: 3, groupId: 'g', offsets })).toMatchObject({
-      type: 'error',
-      id: 3,
-      code: 'UNKNOWN_MEMBER_ID',
-    });
-    expect(await peer.request({ type: 'listGroups', id: 4 })).toMatchObject({
-      groups: [{ groupId: 'g', state: 'Stable', members: 1 }],
-    });
-    expect(await peer.request({ type: 'describeGroup', id: 5, groupId: 'g' })).toMatchObject({
-      group: {
-        state: 'Stable',
-        members: [{ memberId, clientId: 'tester', topics: ['t'] }],
-        offsets: [
-          { topic: 't', partition: 0, committed: 1, metadata: 'm', end: 1, lag: 0 },
-          { topic: 't', partition: 1, committed: null, end: 0, lag: 0 },
-        ],
-      },
-    });
-    expect(await peer.request({ type: 'leave', id: 6, consumer: 1 })).toEqual({ type: 'leave', id: 6 });
-    expect(await peer.request({ type: 'commit', id: 7, groupId: 'g', offsets })).toMatchObject({ type: 'commit' });
-    expect(await peer.request({ type: 'describeGroup', id: 8, groupId: 'nobody' })).toMatchObject({
-      code: 'GROUP_ID_NOT_FOUND',
-    });
-  });
-
-  it('push the next assignment to a standby when the owner’s socket closes', async () => {
-    const { peer, log, clock } = await setUp();
-    const { topicId } = await log.createTopic({ name: 't' });
-    await peer.request(joinOf(1));
-    const other = new SessionPeer({ log, clock });
-    await other.hello();
-    expect(await other.request(joinOf(1, 7))).toMatchObject({ type: 'join', partitions: [] });
-    peer.session.onClosed();
-    expect(await other.frame('assignment')).toMatchObject({
-      consumer: 7,
-      partitions: [{ topic: 't', topicId, partitions: [0] }],
-    });
-  });
-
-  it('state another subscription with the member id they were given', async () => {
-    const { peer, log } = await setUp();
-    await log.createTopic({ name: 't' });
-    const other = await log.createTopic({ name: 'other' });
-    const member = await peer.request(joinOf(1));
-    if (member.type !== 'join') throw new Error(member.message);
-    const again = await peer.request(joinOf(2, 1, { memberId: member.memberId, topics: ['other'] }));
-    expect(again).toMatchObject({ memberId: member.memberId, partitions: [{ topicId: other.topicId }] });
-    expect(await peer.request({ type: 'listGroups', id: 3 })).toMatchObject({ groups: [{ members: 1 }] });
-    expect(peer.all('assignment')).toEqual([]);
-  });
-
-  it('fence a member whose application is busy for longer than maxPollIntervalMs', async () => {
-    const { peer, log } = await setUp();
-    await log.createTopic({ name: 't' });
-    await peer.request(joinOf(1, 1, { maxPollIntervalMs: 1_000 }));
-    peer.send({ type: 'heartbeat', consumers: [{ consumer: 1, busyMs: 1_000 }] });
-    expect(peer.all('fenced')).toEqual([]);
-    peer.send({ type: 'heartbeat', consumers: [{ consumer: 1, busyMs: 1_001 }] });
-    expect(peer.all('fenced')).toMatchObject([{ consumer: 1, code: 'FENCED_MEMBER_EPOCH' }]);
-    await peer.settle();
-    expect(await log.groups.list()).toEqual([]);
-  });
-
-  it('tell a member that another took its instance id', async () => {
-    const { peer, log, clock } = await setUp();
-    await log.createTopic({ name: 't' });
-    await peer.request(joinOf(1, 1, { instanceId: 'i' }));
-    const other = new SessionPeer({ log, clock });
-    await other.hello();
-    expect(await other.request(joinOf(1, 1, { instanceId: 'i' }))).toMatchObject({ partitions: [{ partitions: [0] }] });
-    expect(peer.all('fenced')).toMatchObject([{ consumer: 1, code: 'FENCED_INSTANCE_ID' }]);
-    // What the older one does at its end must not hurt the newer.
-    peer.session.onClosed();
-    expect(await log.groups.list()).toMatchObject([{ members: 1 }]);
-  });
-});
-
 describe('the end of a session', () => {
-  it('leaves nothing behind: no timer, no waiting read, no member, no listener', async () => {
+  it('leaves nothing behind but its members for a while: no timer, no waiting read, no listener', async () => {
     const { peer, log, clock } = await setUp({ requestsPerSecond: 1, requestBurst: 5 });
     const { topicId } = await log.createTopic({ name: 't' });
     await peer.request({ type: 'metadata', id: 1, watch: true });
@@ -538,6 +446,8 @@ describe('the end of a session', () => {
     await peer.settle();
     const sent = peer.order.length;
     expect(log.waitingReads).toBe(0);
+    expect(clock.pending, 'the end of the member').toBe(1);
+    clock.advance(30_000);
     expect(clock.pending).toBe(0);
     expect(await log.groups.list()).toEqual([]);
     await log.createTopic({ name: 'later' });
@@ -545,31 +455,5 @@ describe('the end of a session', () => {
     await peer.advance(100_000);
     expect(peer.order).toHaveLength(sent);
     expect(peer.logged).toEqual([]);
-  });
-
-  it('lets a member go that was still joining', async () => {
-    const clock = new ManualClock();
-    const inner = memoryLog({ clock, random: Math.random });
-    await inner.createTopic({ name: 't' });
-    let enter: (() => void) | undefined;
-    const log: Log = Object.create(inner, {
-      logId: { value: 'l' },
-      groups: {
-        value: {
-          join: async (...args: Parameters<Log['groups']['join']>) => {
-            await new Promise<void>((resolve) => (enter = resolve));
-            return inner.groups.join(...args);
-          },
-        },
-      },
-    });
-    const peer = new SessionPeer({ log, clock });
-    await peer.hello();
-    peer.send(joinOf(1));
-    await peer.settle();
-    peer.session.onClosed();
-    enter?.();
-    await peer.settle();
-    expect(await inner.groups.list()).toEqual([]);
   });
 });
