@@ -27,7 +27,9 @@ Catch-up of a Node consumer from the embedded log, against a raw WebSocket and a
   --only NAME   only rows whose name contains NAME
   --quick       small topics and one round: a smoke test, not a measurement
   --rounds N    measured rounds (default 5)
-  --help        this text`;
+  --help        this text
+
+npm run bench -- rebalance [--help]: how long a group takes to settle.`;
 
 const { values: options } = parseArgs({
   options: {

@@ -1,4 +1,4 @@
-// `npm run bench`: installs and builds what is missing, then measures. `-- --help` lists the options.
+// `npm run bench`: installs and builds what is missing, then measures: catch-up, or with `-- rebalance` groups. `-- --help` lists the options.
 import { join } from 'node:path';
 import { build, checkNode, install, main, root, run } from './lib/steps.mjs';
 
@@ -9,5 +9,7 @@ main(async () => {
   await install();
   await build();
   await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-b', 'bench'], { quiet: true });
-  await run(process.execPath, [join(root, 'bench/dist/run.js'), ...process.argv.slice(2)]);
+  const [what, ...rest] = process.argv.slice(2);
+  const [program, options] = what === 'rebalance' ? ['rebalance.js', rest] : ['run.js', process.argv.slice(2)];
+  await run(process.execPath, [join(root, 'bench/dist', program), ...options]);
 });
