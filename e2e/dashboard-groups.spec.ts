@@ -2,7 +2,7 @@
 import type { Page } from '@playwright/test';
 import { Client, type Consumer } from 'distributedlog';
 import { Dashboard } from './support/dashboard.ts';
-import type { GatewayProcess } from './support/gateway-process.ts';
+import { GatewayProcess } from './support/gateway-process.ts';
 import { Link } from './support/link.ts';
 import { test as base, expect, produce } from './support/test.ts';
 
@@ -57,11 +57,16 @@ const test = base.extend<Fixtures>({
     });
     await Promise.all(ends.map((end) => end()));
   },
-  link: async ({ gateway }, use) => {
+  link: async ({}, use) => {
     const link = await Link.open();
-    link.target = gateway.port;
     await use(link);
     await link.close();
+  },
+  gateway: async ({ link, site }, use) => {
+    const gateway = await GatewayProcess.start(site.dir, ['--allowed-host', `127.0.0.1:${link.port}`]);
+    link.target = gateway.port;
+    await use(gateway);
+    await gateway.dispose();
   },
   quietConsole: [
     async ({ context }, use) => {
@@ -190,7 +195,7 @@ test('tabs share a group that one of them makes; a reload keeps the member, leav
   await client.admin().createTopic({ name: 'orders', partitions: 6 });
   await dashboard.open('?topics=orders');
   await page.getByRole('link', { name: 'Groups' }).click();
-  await page.getByLabel('New group').fill('tabs');
+  await page.getByRole('textbox', { name: 'New group' }).fill('tabs');
   await page.getByRole('button', { name: 'Create and join' }).click();
   const own = await ownId(page);
   await expect.poll(() => shares(dashboard)).toEqual({ [own]: 6 });
