@@ -12,6 +12,7 @@ export {
   type MemoryTransportOptions,
   memoryTransport,
 } from './memory-transport.ts';
+export { seededRandom } from './seeded-random.ts';
 export {
   createTestGateway,
   type DropOptions,

@@ -2,6 +2,7 @@
 import { ManualClock } from './manual-clock.ts';
 import { ModelGroup, ModelLog, Violation } from './model-log.test-support.ts';
 import { type MemberConfig, ModelMember } from './model-member.test-support.ts';
+import { seededRandom } from './seeded-random.ts';
 import { createTestGateway } from './test-gateway.ts';
 
 export interface WorldOptions {
@@ -54,7 +55,7 @@ export class World {
     };
     await using gateway = await createTestGateway({
       clock,
-      random: randomFrom(options.seed),
+      random: seededRandom(options.seed),
       latencyMs: options.latencyMs,
       logger,
     });
@@ -155,16 +156,6 @@ export class World {
   }
 }
 
-/** Mulberry32: the same numbers for the same seed. */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 function describe(fields: object): string {
   const cause = 'err' in fields ? fields.err : fields;
   return cause instanceof Error ? (cause.stack ?? cause.message) : JSON.stringify(cause);

@@ -23,11 +23,12 @@ import {
 } from '../server/index.ts';
 import { type FailOptions, Faults, type Hold, type HoldOptions, type RequestName } from './faults.ts';
 import { type MemorySocket, type MemoryTransport, memoryTransport } from './memory-transport.ts';
+import { seededRandom } from './seeded-random.ts';
 
 export interface TestGatewayOptions {
   /** Of the gateway, its log and the wire. Default: real time; with a ManualClock nothing happens by itself. */
   readonly clock?: Clock | undefined;
-  /** Default: Math.random. */
+  /** For clients, in `config`; of its first number the gateway makes its ids. Default: Math.random. */
   readonly random?: Random | undefined;
   /** Created at once. */
   readonly topics?: readonly TopicSpec[] | undefined;
@@ -104,6 +105,26 @@ export interface TestGateway extends AsyncDisposable {
 
   /** Members, who owns what, committed offsets and lag. GROUP_ID_NOT_FOUND. */
   describeGroup(groupId: string): Promise<GroupDescription>;
+  /**
+   * Forces a rebalance: every partition is handed on to the next member that wants it, so members lose what they have and get what others
+   * had; a lone member keeps what it has. Resolves when members have been told; they let go at their next poll or acknowledgement. GROUP_ID_NOT_FOUND.
+   *
+   * ```ts
+   * await gateway.rebalance('billing');
+   * await clock.until(() => one.assignment().length > 0 && two.assignment().length > 0);
+   * ```
+   */
+  rebalance(groupId: string): Promise<void>;
+  /**
+   * Ends the session of a member (without `memberId`: of all) as if nothing had been heard of it for sessionTimeoutMs: others get its
+   * partitions at once, and its consumer calls onPartitionsLost and joins anew. UNKNOWN_MEMBER_ID, GROUP_ID_NOT_FOUND.
+   *
+   * ```ts
+   * await gateway.expireSession('billing', consumer.groupMetadata()?.memberId);
+   * await clock.settle(); // the listener has heard of it
+   * ```
+   */
+  expireSession(groupId: string, memberId?: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -114,7 +135,9 @@ const utf8 = new TextEncoder();
 export async function createTestGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
   const { clock = systemClock, random = systemRandom, autoCreateTopics, latencyMs, logger = silent } = options;
   const limits: Limits = { ...DEFAULT_LIMITS, ...options.limits };
-  const log = memoryLog({ clock, random, autoCreateTopics });
+  // A test may well give one that always returns the same number, and ids must differ.
+  const ids = seededRandom(random() * 2 ** 32);
+  const log = memoryLog({ clock, random: ids, autoCreateTopics });
   const topicNames = new Map<string, string>();
   log.onTopicsChanged(({ changed }) => {
     for (const { topicId, name } of changed) topicNames.set(topicId, name);
@@ -141,7 +164,7 @@ export async function createTestGateway(options: TestGatewayOptions = {}): Promi
         pauseReading: () => socket.pauseReading(),
         resumeReading: () => socket.resumeReading(),
       };
-      const session = createServerSession({ socket: tapped, log, clock, random, limits, server, logger });
+      const session = createServerSession({ socket: tapped, log, clock, random: ids, limits, server, logger });
       sessions.set(socket, session);
       return {
         onFrame: (frame) => line.fromClient(frame),
@@ -220,6 +243,14 @@ export async function createTestGateway(options: TestGatewayOptions = {}): Promi
     refuseDials: (refuse) => transport.refuseDials(refuse),
     holdDelivery: (hold) => transport.holdDelivery(hold),
     describeGroup: (groupId) => log.groups.describe(groupId),
+    async rebalance(groupId) {
+      await log.groups.describe(groupId);
+      await log.groups.rebalance(groupId);
+    },
+    async expireSession(groupId, memberId) {
+      await log.groups.describe(groupId);
+      await log.groups.expire(groupId, memberId);
+    },
     close,
     [Symbol.asyncDispose]: close,
   };

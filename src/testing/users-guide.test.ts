@@ -1,5 +1,14 @@
 // How users test what they build, with public entry points only: a small application, and each control of the test gateway against it. No test sleeps.
-import { Admin, Consumer, type ConsumerConfig, type ConsumerEvent, json, LogError, Producer } from 'distributedlog';
+import {
+  Admin,
+  Consumer,
+  type ConsumerConfig,
+  type ConsumerEvent,
+  json,
+  LogError,
+  Producer,
+  type TopicPartition,
+} from 'distributedlog';
 import { createTestGateway, ManualClock, type TestGateway, type TestGatewayOptions } from 'distributedlog/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
@@ -14,6 +23,7 @@ class OrderProjector {
   readonly totals = new Map<string, number>();
   readonly consumer: Consumer<Uint8Array, Order>;
   readonly events: ConsumerEvent[] = [];
+  readonly lost: TopicPartition[] = [];
   failure: unknown;
   readonly #store: Store;
 
@@ -27,8 +37,14 @@ class OrderProjector {
     this.consumer.events$.subscribe((event) => this.events.push(event));
     this.#store = store;
   }
-  async start(): Promise<void> {
-    await this.consumer.subscribe('orders');
+  async start(topic = 'orders'): Promise<void> {
+    await this.consumer.subscribe(topic, {
+      listener: {
+        onPartitionsLost: (partitions) => {
+          this.lost.push(...partitions);
+        },
+      },
+    });
     this.consumer.stream({ manualAck: true }).subscribe({
       next: (record) => {
         const order = record.value;
@@ -71,10 +87,14 @@ async function setUp(options: TestGatewayOptions = {}): Promise<void> {
   clock = new ManualClock();
   gateway = await createTestGateway({ clock, random: () => 0.5, topics: [{ name: 'orders' }], ...options });
 }
-async function projector(config: ConsumerConfig<Uint8Array, Order> = {}, store?: Store): Promise<OrderProjector> {
+async function projector(
+  config: ConsumerConfig<Uint8Array, Order> = {},
+  store?: Store,
+  topic?: string,
+): Promise<OrderProjector> {
   const made = new OrderProjector({ ...gateway.config, ...config }, store);
   started.push(made);
-  await clock.run(made.start());
+  await clock.run(made.start(topic));
   return made;
 }
 beforeEach(() => setUp());
@@ -283,6 +303,62 @@ describe('an application under test', () => {
     });
     await using admin = new Admin(gateway.config);
     expect(await admin.describeGroup('totals')).toEqual(await gateway.describeGroup('totals'));
+  });
+
+  it('hands its partitions on in a rebalance, and nothing is done twice', async () => {
+    await gateway.log.createTopic({ name: 'orders-of-two', partitions: 2 });
+    const done: string[] = [];
+    const store: Store = async ({ customer }) => {
+      done.push(customer);
+    };
+    const one = await projector({ clientId: 'one' }, store, 'orders-of-two');
+    const two = await projector({ clientId: 'two' }, store, 'orders-of-two');
+    await clock.until(() => two.consumer.assignment().length === 1);
+    const [before] = one.consumer.assignment();
+    await gateway.produce('orders-of-two', [
+      { value: order('ann', 1), partition: 0 },
+      { value: order('bob', 1), partition: 1 },
+    ]);
+    await clock.settle();
+    await gateway.rebalance('totals');
+    await clock.until(() => one.consumer.assignment()[0]?.partition !== before?.partition);
+    await gateway.produce('orders-of-two', [
+      { value: order('cid', 1), partition: 0 },
+      { value: order('dan', 1), partition: 1 },
+    ]);
+    await clock.until(() => done.length >= 4);
+    expect(done.sort()).toEqual(['ann', 'bob', 'cid', 'dan']);
+    expect(one.lost).toEqual([]);
+  });
+
+  it('loses its partitions when its session expires, and comes back', async () => {
+    const made = await projector();
+    await gateway.produce('orders', [order('ann', 1)]);
+    await clock.settle();
+    const before = made.consumer.groupMetadata()?.memberId;
+    await gateway.expireSession('totals', before);
+    await clock.until(() => made.consumer.groupMetadata() !== null && made.consumer.assignment().length === 1);
+    expect(made.lost).toEqual([P0]);
+    expect(made.consumer.groupMetadata()?.memberId).not.toBe(before);
+    // It had not committed, so the order comes again: at least once.
+    await clock.until(() => made.totals.get('ann') === 2);
+    await expect(gateway.expireSession('totals', before)).rejects.toMatchObject({ code: 'UNKNOWN_MEMBER_ID' });
+    await expect(gateway.rebalance('total')).rejects.toMatchObject({ code: 'GROUP_ID_NOT_FOUND' });
+  });
+
+  it('keeps its partitions over a cut for sessionTimeoutMs, and not longer', async () => {
+    const made = await projector({ sessionTimeoutMs: 6_000 });
+    const before = made.consumer.groupMetadata()?.memberId;
+    gateway.dropConnections();
+    await clock.until(() => made.consumer.metrics().reconnects === 1);
+    await clock.settle();
+    expect([made.consumer.groupMetadata()?.memberId, made.lost]).toEqual([before, []]);
+    gateway.refuseDials(true);
+    gateway.dropConnections();
+    await clock.tick(6_001);
+    gateway.refuseDials(false);
+    await clock.until(() => made.lost.length === 1 && made.consumer.assignment().length === 1);
+    expect(made.consumer.groupMetadata()?.memberId).not.toBe(before);
   });
 
   it('refuses what is no request', () => {
