@@ -168,10 +168,10 @@ export async function createTestGateway(options: TestGatewayOptions = {}): Promi
       sessions.set(socket, session);
       return {
         onFrame: (frame) => line.fromClient(frame),
-        onClose: () => {
+        onClose: ({ code }) => {
           sessions.delete(socket);
           line.end();
-          session.onClosed();
+          session.onClosed(code);
         },
       };
     },
