@@ -5,7 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client } from 'distributedlog';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+
+// Each test runs several processes one after the other.
+vi.setConfig({ testTimeout: 60_000 });
 
 const bin = fileURLToPath(new URL('../../bin/dlog.js', import.meta.url));
 let dir = '';
@@ -187,6 +190,75 @@ describe('dlog produce and dlog consume', () => {
     expect(await ended).toBe(0);
     await dlog(['produce', 'stopped'], '3\n');
     expect((await dlog(['consume', 'stopped', '--group', 'h'])).stdout).toBe('3\n');
+  });
+  it('share the partitions of a group, and hand them over when one of them goes', async () => {
+    await dlog(['topics', 'create', 'split', '--partitions', '4']);
+    const args = ['consume', 'split', '--group', 'split', '--follow', '--from', 'earliest', '--format', '%p/%v\\n'];
+    const members = [start(args), start(args)] as const;
+    const outputs = members.map((member) => collect(member.stdout));
+    const lines = () => outputs.flatMap(({ text }) => text.split('\n').filter(Boolean));
+    await using client = new Client({ bootstrapServers: url });
+    const producer = client.producer();
+    const shares = async () => {
+      const { members: all } = await client.admin().describeGroup('split');
+      const moving = all.some(({ assignment, targetAssignment }) => assignment.length !== targetAssignment.length);
+      return moving ? [] : all.map(({ assignment }) => assignment.length);
+    };
+    const send = (value: string) =>
+      Promise.all([0, 1, 2, 3].map((partition) => producer.send({ topic: 'split', partition, value })));
+    const expected = (...values: string[]) =>
+      values.flatMap((value) => [0, 1, 2, 3].map((p) => `${p}/${value}`)).sort();
+    await vi.waitFor(async () => expect(await shares()).toEqual([2, 2]), { timeout: 15_000 });
+    await send('both');
+    await vi.waitFor(() => expect(lines().sort()).toEqual(expected('both')), { timeout: 10_000 });
+    // Each has its own two.
+    for (const { text } of outputs) expect(text.split('\n').filter(Boolean)).toHaveLength(2);
+    const ended = exitOf(members[1]);
+    members[1].kill('SIGINT');
+    expect(await ended).toBe(0);
+    await send('one');
+    await vi.waitFor(() => expect(lines().sort()).toEqual(expected('both', 'one')), { timeout: 10_000 });
+    expect(await shares()).toEqual([4]);
+    const last = exitOf(members[0]);
+    members[0].kill('SIGINT');
+    expect(await last).toBe(0);
+    // Nothing came twice, and all of it is committed.
+    expect(lines().sort()).toEqual(expected('both', 'one'));
+    const { members: left, offsets } = await client.admin().describeGroup('split');
+    expect([left, offsets.map(({ lag }) => lag)]).toEqual([[], [0, 0, 0, 0]]);
+  });
+  it('share what is there now, each record once, and commit nothing that came later', async () => {
+    await dlog(['topics', 'create', 'batch', '--partitions', '4']);
+    await using client = new Client({ bootstrapServers: url });
+    const producer = client.producer();
+    const send = (count: number, from: number) =>
+      Promise.all(
+        Array.from({ length: count }, (_, i) =>
+          producer.send({ topic: 'batch', partition: i % 4, value: `${from + i}`.padEnd(100, '.') }),
+        ),
+      );
+    await send(40_000, 0);
+    const args = ['consume', 'batch', '--group', 'batch'];
+    // The first is held up by its reader until the second has its share.
+    const first = start(args);
+    await new Promise((resolve) => first.stdout?.once('readable', resolve));
+    const second = start(args);
+    await vi.waitFor(async () => expect((await client.admin().describeGroup('batch')).members).toHaveLength(2), {
+      timeout: 15_000,
+    });
+    const outputs = [collect(first.stdout), collect(second.stdout)];
+    await send(400, 40_000);
+    expect(await Promise.all([exitOf(first), exitOf(second)])).toEqual([0, 0]);
+    const printed = outputs
+      .flatMap(({ text }) => text.split('\n').filter(Boolean))
+      .map((line) => Number.parseInt(line, 10));
+    expect(new Set(printed).size).toBe(printed.length);
+    // The rest is still there for the next one: nothing was skipped.
+    const rest = (await dlog(args)).stdout
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => Number.parseInt(line, 10));
+    expect([...printed, ...rest].sort((a, b) => a - b)).toEqual(Array.from({ length: 40_400 }, (_, i) => i));
   });
   it('end quietly when their reader goes away', async () => {
     await dlog(['topics', 'create', 'pipe']);

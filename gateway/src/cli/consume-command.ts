@@ -1,6 +1,6 @@
 // `dlog consume`: records of topics to standard output, as fast as its reader takes them. Knows nothing of producing.
 import { Command, InvalidArgumentError } from 'commander';
-import { type Client, type Consumer, LogError, type TopicPartition } from 'distributedlog';
+import { type Client, type Consumer, LogError, type TopicPartition, type TopicPartitionOffset } from 'distributedlog';
 import { type ConnectionOptions, wholeNumber, withClient, withConnection } from './connection.ts';
 import { UsageError } from './failure.ts';
 import { BrokenPipe, Output } from './output.ts';
@@ -78,7 +78,7 @@ async function consume(
   try {
     await begin(consumer, topics, options, signal);
     await moveTo(consumer, from, signal);
-    const ends = options.follow ? undefined : await endsOf(consumer, signal);
+    const ends: Ends | undefined = options.follow ? undefined : new Map();
     await print(consumer, output, format, options.max ?? Number.POSITIVE_INFINITY, ends, signal);
     await output.end();
     // All that was taken has been written: commit it.
@@ -132,14 +132,8 @@ async function moveTo(consumer: Consumer, from: StartPosition, signal: AbortSign
 
 const nameOf = ({ topic, partition }: TopicPartition): string => `${topic}-${partition}`;
 
-/** Where each partition that has something to read ends now. */
-async function endsOf(
-  consumer: Consumer,
-  signal: AbortSignal,
-): Promise<Map<string, TopicPartition & { offset: number }>> {
-  const ends = await consumer.endOffsets(consumer.assignment(), { signal });
-  return new Map(ends.map((end) => [nameOf(end), end]));
-}
+/** Where each partition ended when it was first seen: what comes later is not printed, nor committed as if it had been. */
+type Ends = Map<string, number>;
 
 /** Until `max` records are printed, every partition has reached its end, or the signal. */
 async function print(
@@ -147,40 +141,70 @@ async function print(
   output: Output,
   format: Format,
   max: number,
-  ends: Map<string, TopicPartition & { offset: number }> | undefined,
+  ends: Ends | undefined,
   signal: AbortSignal,
 ): Promise<void> {
   let left = max;
-  await dropReached(consumer, ends, signal);
-  while (left > 0 && ends?.size !== 0 && !signal.aborted) {
+  let goOn = ends === undefined || (await hasMore(consumer, ends, signal));
+  while (left > 0 && goOn && !signal.aborted) {
     const records = await consumer.poll({
       timeoutMs: POLL_MS,
       signal,
       ...(left === Number.POSITIVE_INFINITY ? {} : { maxRecords: Math.min(left, 500) }),
     });
+    // A group may have given us more partitions.
+    if (ends !== undefined) await learn(consumer, ends, records, signal);
     const chunks: Uint8Array[] = [];
+    const beyond = new Map<string, TopicPartitionOffset>();
     for (const record of records) {
-      const end = ends?.get(nameOf(record));
-      if (ends !== undefined && (end === undefined || record.offset >= end.offset)) continue;
-      chunks.push(format(record));
-      left--;
+      const { topic, partition } = record;
+      const offset = ends?.get(nameOf(record));
+      if (offset !== undefined && record.offset >= offset) beyond.set(nameOf(record), { topic, partition, offset });
+      else {
+        chunks.push(format(record));
+        left--;
+      }
     }
     await output.write(Buffer.concat(chunks));
-    await dropReached(consumer, ends, signal);
+    // What was not printed is given back before the next poll could commit it.
+    for (const end of beyond.values()) await ifAssigned(() => consumer.seek(end, end.offset));
+    if (ends !== undefined) goOn = await hasMore(consumer, ends, signal);
   }
 }
 
-/** A partition that has reached its end is read no further; what came with the last records beyond it is given back. */
-async function dropReached(
+async function learn(
   consumer: Consumer,
-  ends: Map<string, TopicPartition & { offset: number }> | undefined,
+  ends: Ends,
+  partitions: readonly TopicPartition[],
   signal: AbortSignal,
 ): Promise<void> {
-  for (const [name, end] of ends ?? []) {
-    const position = await consumer.position(end, { signal });
-    if (position < end.offset) continue;
-    if (position > end.offset) consumer.seek(end, end.offset);
-    consumer.pause([end]);
-    ends?.delete(name);
+  const unknown = new Map<string, TopicPartition>();
+  for (const { topic, partition } of partitions) {
+    const name = nameOf({ topic, partition });
+    if (!ends.has(name)) unknown.set(name, { topic, partition });
+  }
+  for (const end of await consumer.endOffsets([...unknown.values()], { signal })) ends.set(nameOf(end), end.offset);
+}
+
+/** Whether a partition we have has not reached its end. One that has is read no further. */
+async function hasMore(consumer: Consumer, ends: Ends, signal: AbortSignal): Promise<boolean> {
+  let more = false;
+  await learn(consumer, ends, consumer.assignment(), signal);
+  for (const partition of consumer.assignment()) {
+    await ifAssigned(async () => {
+      const position = await consumer.position(partition, { signal });
+      if (position < (ends.get(nameOf(partition)) ?? 0)) more = true;
+      else consumer.pause([partition]);
+    });
+  }
+  return more;
+}
+
+/** A group may give a partition to another member at any time, who reads on there. */
+async function ifAssigned(work: () => Promise<void> | void): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (LogError.from(error).code !== 'ILLEGAL_STATE') throw error;
   }
 }
