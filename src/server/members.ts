@@ -1,4 +1,5 @@
 // The group members that one socket holds, one for each of its consumers at most. Knows nothing of how partitions are assigned.
+import type { Clock } from '../core/index.ts';
 import { type ClientFrameOf, LogError, type ServerFrame, type ServerFrameOf } from '../protocol/index.ts';
 import { errorEntry } from './error-frames.ts';
 import type { Assignment, GroupPort, MemberListener, Membership } from './log.ts';
@@ -12,6 +13,9 @@ export interface MembersOptions {
   readonly heartbeatEvery: (intervalMs: number) => void;
   /** Another connection has one of the members now: this one has to go. */
   readonly onTakenOver: () => void;
+  readonly clock: Clock;
+  /** When the client was last heard, or could have been. */
+  readonly heardAt: () => number;
 }
 /** A join from its request to its answer. What happens to the member meanwhile is in the answer, or told after it. */
 interface Joining {
@@ -25,7 +29,13 @@ interface Held {
   readonly membership: Membership;
   readonly listener: MemberListener;
   maxPollIntervalMs: number;
+  sessionTimeoutMs: number;
 }
+/** A timer that is later than this says that we were asleep, not the client. */
+const LATE_TIMER_MS = 1_000;
+/** The longest delay that every runtime's timer takes. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
 type Release = Parameters<Membership['release']>[0];
 type JoinFrame = ClientFrameOf<'join'>;
 
@@ -35,6 +45,8 @@ export class Members {
   readonly #joining = new Map<number, Joining>();
   /** Set once the socket is gone. */
   #released: Release | undefined;
+  /** Ends the watch over sessions; undefined: there is none. */
+  #cancelWatch: (() => void) | undefined;
 
   constructor(options: MembersOptions) {
     this.#options = options;
@@ -89,6 +101,8 @@ export class Members {
       await held.membership.update(frame);
       if (joining.left) throw leftMeanwhile();
       held.maxPollIntervalMs = frame.maxPollIntervalMs;
+      held.sessionTimeoutMs = frame.sessionTimeoutMs;
+      this.#watch();
       return held;
     }
     this.#held.delete(consumer);
@@ -109,6 +123,7 @@ export class Members {
     joining.fenced = undefined;
     if (fenced !== undefined) throw fenced;
     this.#held.set(consumer, entered);
+    this.#watch();
     return entered;
   }
 
@@ -139,7 +154,8 @@ export class Members {
       },
     };
     const membership = await this.#options.groups.join({ ...request, clientId: this.#options.clientId() }, listener);
-    return { membership, listener, maxPollIntervalMs: frame.maxPollIntervalMs };
+    const { maxPollIntervalMs, sessionTimeoutMs } = frame;
+    return { membership, listener, maxPollIntervalMs, sessionTimeoutMs };
   }
 
   #forget(consumer: number, listener: MemberListener): void {
@@ -177,10 +193,40 @@ export class Members {
     await held.membership.leave();
   }
 
+  /** A client that is not heard loses its members in time, also where its socket still stands: a process that was stopped, a full pipe. */
+  #watch(): void {
+    this.#cancelWatch?.();
+    this.#cancelWatch = undefined;
+    const { clock, heardAt } = this.#options;
+    const shortest = Math.min(...[...this.#held.values()].map(({ sessionTimeoutMs }) => sessionTimeoutMs));
+    if (!Number.isFinite(shortest) || this.#released !== undefined) return;
+    const now = clock.now();
+    const delayMs = Math.min(MAX_TIMER_MS, Math.max(1, heardAt() + shortest - now));
+    const due = now + delayMs;
+    this.#cancelWatch = clock.after(delayMs, () => {
+      // What came while we were asleep has not been read yet.
+      if (clock.now() - due < LATE_TIMER_MS) this.#expire();
+      this.#watch();
+    });
+  }
+
+  #expire(): void {
+    const { clock, heardAt } = this.#options;
+    for (const [consumer, { membership, sessionTimeoutMs }] of [...this.#held]) {
+      const silentMs = clock.now() - heardAt();
+      if (silentMs < sessionTimeoutMs) continue;
+      this.#held.delete(consumer);
+      const message = `The client was not heard for ${silentMs} ms, longer than sessionTimeoutMs (${sessionTimeoutMs}); the member has left its group.`;
+      this.#tellFenced(consumer, new LogError('FENCED_MEMBER_EPOCH', message));
+      membership.release({ heardAt: heardAt() });
+    }
+  }
+
   /** The socket is gone: its members are kept as `release` says. */
   closeAll(release: Release): void {
     if (this.#released !== undefined) return;
     this.#released = release;
+    this.#cancelWatch?.();
     const memberships = [...this.#held.values()];
     this.#held.clear();
     for (const { membership } of memberships) {

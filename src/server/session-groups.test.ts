@@ -109,6 +109,24 @@ describe('groups', () => {
     expect(await log.groups.list()).toEqual([]);
   });
 
+  it('lose a member that was not heard for its sessionTimeoutMs, though its socket still stands', async () => {
+    const { peer, connect, log, clock } = await setUp();
+    await joined(peer, 1, { sessionTimeoutMs: 2_000 });
+    const other = await connect();
+    const second = await joined(other, 1);
+    clock.advance(1_500);
+    peer.send({ type: 'heartbeat' });
+    clock.advance(1_999);
+    expect(peer.all('fenced')).toEqual([]);
+    clock.advance(1);
+    expect(peer.all('fenced')).toMatchObject([{ consumer: 1, code: 'FENCED_MEMBER_EPOCH' }]);
+    expect(peer.closed).toBeUndefined();
+    await peer.settle();
+    const { members } = await log.groups.describe('g');
+    expect(members).toMatchObject([{ memberId: second.memberId, assignment: [{ partition: 0 }, { partition: 1 }] }]);
+    expect(other.all('fenced')).toEqual([]);
+  });
+
   it('take maxPollIntervalMs from the newest join', async () => {
     const { peer } = await setUp();
     const member = await joined(peer, 1, { maxPollIntervalMs: 1_000 });

@@ -123,6 +123,8 @@ class ProtocolSession implements ServerSession {
       clientId: () => this.#clientId ?? '',
       send,
       onError: (error, message) => logger.warn({ err: error, sessionId: this.sessionId }, message),
+      clock,
+      heardAt: () => (this.#produces.paused ? clock.now() : this.#heardAt),
       heartbeatEvery: (intervalMs) => this.#liveness?.atLeastEvery(intervalMs),
       onTakenOver: () => this.close('FENCED', 'Another connection took a group member of this one over.'),
     });
