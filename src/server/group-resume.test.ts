@@ -49,7 +49,7 @@ describe('a member whose connection is lost', () => {
     first.membership.owned(epoch, []);
     first.membership.release({ heardAt: 0 });
     await first.membership.leave();
-    expect(await outcome(first.membership.update(WISHES))).toBe('UNKNOWN_MEMBER_ID');
+    expect(await outcome(first.update(WISHES))).toBe('UNKNOWN_MEMBER_ID');
     await settled();
     const { members } = await bench.groups.describe('g');
     expect(members[0]).toMatchObject({ memberId: first.memberId, connected: false });
@@ -189,7 +189,7 @@ describe('a resume token', () => {
       ...first,
       membership: { ...first.membership, memberId: first.memberId, resumeToken: tokenOf(first) },
     };
-    await first.membership.update(WISHES);
+    await first.update(WISHES);
     expect(tokenOf(first)).not.toBe(tokenOf(old));
     first.letGo();
     expect(await outcome(bench.resume(old))).toBe('UNKNOWN_MEMBER_ID');
@@ -269,7 +269,7 @@ describe('a static member', () => {
     const newer = await bench.join({ instanceId: 'i' });
     expect(older.fenced).toEqual(['FENCED_INSTANCE_ID']);
     expect(newer.owns()).toEqual(['t-0']);
-    expect(await outcome(older.membership.update(WISHES))).toBe('UNKNOWN_MEMBER_ID');
+    expect(await outcome(older.update(WISHES))).toBe('UNKNOWN_MEMBER_ID');
     await older.membership.leave();
     older.membership.release({ heardAt: 0 });
     expect(await bench.groups.list()).toMatchObject([{ members: 1 }]);

@@ -3,7 +3,7 @@ import { LogError, type TopicInfo } from '../protocol/index.ts';
 import { ManualClock } from '../testing/manual-clock.ts';
 import type { TopicCatalogue } from './group.ts';
 import { type CoordinatedGroups, type CoordinatedGroupsOptions, coordinatedGroups } from './groups.ts';
-import type { Assignment, GroupPort, GroupStore, JoinRequest, Membership, StoredGroup } from './log.ts';
+import type { Assignment, GroupPort, GroupStore, JoinRequest, Membership, MemberWishes, StoredGroup } from './log.ts';
 import { memoryGroupStore } from './memory-group-store.ts';
 
 export interface Joined {
@@ -11,9 +11,11 @@ export interface Joined {
   readonly memberId: string;
   readonly pushes: Assignment[];
   readonly fenced: string[];
+  /** What it was last told, by answer or push. */
+  said(): Assignment;
+  update(wishes: MemberWishes): Promise<void>;
   /** How often another connection took the member up. */
   takenOver: number;
-  /** Partitions as it was last told, by answer or push. */
   owns(): string[];
   epoch(): number;
   /** Says that it has let go of everything else. */
@@ -29,16 +31,24 @@ export const WISHES = {
 
 export async function join(groups: GroupPort, request: Partial<JoinRequest> = {}): Promise<Joined> {
   const pushes: Assignment[] = [];
+  let said: Assignment = { memberEpoch: 0, partitions: [] };
   const fenced: string[] = [];
   let takenOver = 0;
   const membership = await groups.join(
     { groupId: 'g', clientId: 'c', ...WISHES, ...request },
     {
-      onAssignment: (assignment) => pushes.push(assignment),
+      onAssignment: (assignment) => {
+        pushes.push(assignment);
+        said = assignment;
+      },
       onFenced: (error) => fenced.push(error.code),
       onTakenOver: () => takenOver++,
     },
   );
+  const answered = ({ memberEpoch, partitions }: Assignment): void => {
+    if (memberEpoch >= said.memberEpoch) said = { memberEpoch, partitions };
+  };
+  answered(membership);
   return {
     membership,
     memberId: membership.memberId,
@@ -47,9 +57,11 @@ export async function join(groups: GroupPort, request: Partial<JoinRequest> = {}
     get takenOver() {
       return takenOver;
     },
-    owns: () => membership.partitions.flatMap(({ topic, partitions }) => partitions.map((p) => `${topic}-${p}`)),
-    epoch: () => membership.memberEpoch,
-    letGo: () => membership.owned(membership.memberEpoch, membership.partitions),
+    said: () => said,
+    update: async (wishes) => answered(await membership.update(wishes)),
+    owns: () => said.partitions.flatMap(({ topic, partitions }) => partitions.map((p) => `${topic}-${p}`)),
+    epoch: () => said.memberEpoch,
+    letGo: () => membership.owned(said.memberEpoch, said.partitions),
   };
 }
 
@@ -120,6 +132,7 @@ export class Bench {
   readonly errors: string[] = [];
   readonly #options: Partial<CoordinatedGroupsOptions>;
   readonly #offsets = memoryGroupStore();
+  readonly #timers: (() => void)[] = [];
   groups: CoordinatedGroups;
 
   constructor(options: Partial<CoordinatedGroupsOptions> = {}, topics: Readonly<Record<string, number>> = { t: 4 }) {
@@ -156,7 +169,8 @@ export class Bench {
   }
 
   #start(): CoordinatedGroups {
-    // A coordinator that is gone writes nothing any more.
+    // A coordinator that is gone waits for nothing and writes nothing any more.
+    for (const cancel of this.#timers.splice(0)) cancel();
     let current: CoordinatedGroups | undefined;
     const store: GroupStore = {
       ...this.#offsets,
@@ -177,7 +191,14 @@ export class Bench {
     current = coordinatedGroups({
       store,
       topics: this.topics,
-      clock: this.clock,
+      clock: {
+        now: () => this.clock.now(),
+        after: (delayMs, callback) => {
+          const cancel = this.clock.after(delayMs, callback);
+          this.#timers.push(cancel);
+          return cancel;
+        },
+      },
       random: Math.random,
       hashToken: async (token) => `hash of ${token}`,
       onError: (_error, message) => this.errors.push(message),

@@ -91,12 +91,12 @@ describe('a group', () => {
     const first = await bench.join({ topics: ['t', 'u'] });
     const second = await bench.join({ topics: ['u'] });
     await reconciled([first]);
-    await first.membership.update({ ...WISHES, topics: ['t', 'u'] });
-    await second.membership.update({ ...WISHES, topics: [] });
+    await first.update({ ...WISHES, topics: ['t', 'u'] });
+    await second.update({ ...WISHES, topics: [] });
     await reconciled([second]);
     expect(first.owns()).toEqual(['t-0', 'u-0']);
-    await second.membership.update({ ...WISHES, topics: ['u'] });
-    await first.membership.update({ ...WISHES, topics: ['t'] });
+    await second.update({ ...WISHES, topics: ['u'] });
+    await first.update({ ...WISHES, topics: ['t'] });
     expect(second.owns()).toEqual([]);
     first.membership.owned(first.epoch() - 1, []);
     await settled();
@@ -141,7 +141,7 @@ describe('a group', () => {
     expect(await assignor()).toBe('uniform');
     const third = await bench.join({ assignor: 'range' });
     expect(await assignor()).toBe('range');
-    await third.membership.update({ ...WISHES, assignor: 'uniform' });
+    await third.update({ ...WISHES, assignor: 'uniform' });
     expect(await assignor()).toBe('uniform');
     await second.membership.leave();
     await third.membership.leave();
