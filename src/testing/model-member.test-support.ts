@@ -36,6 +36,8 @@ export class ModelMember {
   readonly #log: ModelLog;
   readonly #readings = new Map<string, Reading>();
   readonly #fail: (violation: unknown) => void;
+  /** Partitions it committed by hand, whenever that takes effect. */
+  readonly #byHand = new Set<string>();
   #closing = false;
   #polling = false;
 
@@ -144,6 +146,7 @@ export class ModelMember {
     this.group.rewound = true;
     this.group.allow(key, offset);
     this.group.excuse(key, 0, offset);
+    this.#byHand.add(key);
     const at = { ...partitionOf(key), offset };
     await this.#doing(this.consumer.commit([at]), ['COMMIT_FAILED', 'TIMED_OUT', 'CLOSED']);
   }
@@ -265,6 +268,7 @@ export class ModelMember {
     this.group.allow(key, position);
     if (!reading.untouched) return;
     Object.assign(reading, { next: position, processed: position });
+    if (this.#byHand.has(key)) return;
     const committed = (await this.group.committed([key])).get(key) ?? null;
     if (this.#readings.get(key) !== reading || !reading.untouched) return;
     const known =

@@ -64,11 +64,16 @@ export class World {
       options.retentionBytes === undefined ? {} : { 'retention.bytes': String(options.retentionBytes) };
     await world.log.addTopic('a', 2, config);
     await world.log.addTopic('b', 2, config);
-    for (const step of steps) {
-      await step.run(world);
-      if (step.atOnce !== true) await world.#settle();
+    try {
+      for (const step of steps) {
+        await step.run(world);
+        if (step.atOnce !== true) await world.#settle();
+      }
+      await world.#finish();
+    } catch (error) {
+      // What broke first says most.
+      throw world.#violation?.error ?? error;
     }
-    await world.#finish();
     await gateway.close();
     // What the wire was still carrying.
     await clock.tick(2 * options.latencyMs);
