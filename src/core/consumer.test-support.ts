@@ -39,6 +39,8 @@ export function tapped(gateway: TestGateway, more: Partial<Transport> = {}) {
   const sent: ClientFrame[] = [];
   const received: ServerFrame[] = [];
   const closes: number[] = [];
+  const waiting: { readonly type: string; readonly deliver: () => void }[] = [];
+  let holding: ((type: string) => boolean) | undefined;
   const listeners = new Set<(signal: LifecycleSignal) => void>();
   const transport: Transport = {
     ...gateway.transport,
@@ -47,8 +49,13 @@ export function tapped(gateway: TestGateway, more: Partial<Transport> = {}) {
         ...handlers,
         onFrame(frame) {
           const parsed = typeof frame === 'string' ? parseServerFrame(frame) : undefined;
-          if (parsed !== undefined) received.push(parsed);
-          handlers.onFrame(frame);
+          const type = parsed?.type ?? 'data';
+          const deliver = (): void => {
+            if (parsed !== undefined) received.push(parsed);
+            handlers.onFrame(frame);
+          };
+          if (holding?.(type)) waiting.push({ type, deliver });
+          else deliver();
         },
       });
       return {
@@ -77,5 +84,20 @@ export function tapped(gateway: TestGateway, more: Partial<Transport> = {}) {
   const signal = (name: LifecycleSignal): void => {
     for (const listener of [...listeners]) listener(name);
   };
-  return { transport, sent, received, closes, of, signal };
+  return {
+    transport,
+    sent,
+    received,
+    closes,
+    of,
+    signal,
+    /** What comes (or only frames of a type) waits, then all of it comes in one go. */
+    hold(on: boolean, type?: string): void {
+      holding = on ? (one) => type === undefined || type === one : undefined;
+      if (!on) for (const { deliver } of waiting.splice(0)) deliver();
+    },
+    get held() {
+      return waiting.map(({ type }) => type);
+    },
+  };
 }

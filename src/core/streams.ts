@@ -38,10 +38,16 @@ export async function poll<K, V>(reader: Reader<K, V>, options: PollOptions = {}
   checkCount('poll', 'maxRecords', max, 1);
   checkSignal('poll', signal);
   throwIfAborted(signal);
-  reader.host.check();
   reader.lock('poll');
+  // Whatever this call comes to, what the one before returned is processed.
+  reader.settle();
   try {
-    reader.settle();
+    reader.host.check();
+  } catch (error) {
+    reader.unlock(false);
+    throw error;
+  }
+  try {
     const deadline = clock.now() + timeoutMs;
     await reader.breathe();
     for (let last = false; ; last = clock.now() >= deadline) {
