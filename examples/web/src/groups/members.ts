@@ -28,14 +28,21 @@ export function refsOf(members: readonly GroupMember[]): MemberRef[] {
 
 /** Colours there are for members; the style sheet has as many. */
 export const MEMBER_COLORS = 12;
+/** The clearest come first; the others are for when these are taken. */
+const FIRST_COLORS = 8;
 /** Members whose colour is remembered: the present ones and many that have gone. */
 const MAX_REMEMBERED = 1000;
 
 /** FNV-1a: the same colour for the same member in every tab, as long as it is free. */
-function preferred(memberId: string, colors: number): number {
+function preferred(memberId: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < memberId.length; i += 1) hash = Math.imul(hash ^ memberId.charCodeAt(i), 0x01000193);
-  return (hash >>> 0) % colors;
+  return (hash >>> 0) % FIRST_COLORS;
+}
+/** Every colour, from the preferred one round the first ones, then the others. */
+function choices(memberId: string): number[] {
+  const first = preferred(memberId);
+  return Array.from({ length: MEMBER_COLORS }, (_, n) => (n < FIRST_COLORS ? (first + n) % FIRST_COLORS : n));
 }
 
 /** A member keeps its colour for as long as it is there. Two have the same one only when there are more members than colours. */
@@ -49,10 +56,8 @@ export class MemberColors {
       if (color !== undefined) uses[color] = (uses[color] ?? 0) + 1;
     }
     for (const id of memberIds.filter((one) => !this.#given.has(one)).sort()) {
-      const first = preferred(id, MEMBER_COLORS);
       const least = Math.min(...uses);
-      let color = first;
-      while (uses[color] !== least) color = (color + 1) % MEMBER_COLORS;
+      const color = choices(id).find((one) => uses[one] === least) ?? 0;
       uses[color] = least + 1;
       this.#given.set(id, color);
     }
@@ -66,6 +71,6 @@ export class MemberColors {
 
   /** 0 to MEMBER_COLORS − 1. */
   of(memberId: string): number {
-    return this.#given.get(memberId) ?? preferred(memberId, MEMBER_COLORS);
+    return this.#given.get(memberId) ?? preferred(memberId);
   }
 }

@@ -101,6 +101,7 @@ export function createGroupHead(
   const offerTopics = (): void => {
     const theirs = groupTopics();
     const { reading } = store.get();
+    join.disabled = theirs.length === 0 && reading.length === 0;
     const options: (readonly [string, string])[] = [];
     if (theirs.length > 0) options.push(['group', `Read its ${plural(theirs.length, 'topic')}`]);
     options.push(['own', `Read the ${plural(reading.length, 'topic')} chosen in Records`]);
@@ -142,7 +143,9 @@ export function createGroupHead(
     if (shown === null) setText(aboutText, 'Pick a group, or make a new one.');
     else if (!here) {
       setText(aboutText, group === null ? 'This tab is not a member.' : `This tab is a member of ${group}.`);
-    } else if (membership === null) setText(aboutText, 'This tab is joining…');
+    } else if (store.get().reading.length === 0)
+      setText(aboutText, 'This tab reads nothing: choose topics in Records.');
+    else if (membership === null) setText(aboutText, 'This tab is joining…');
     else {
       const share =
         member === undefined ? '' : ` · ${member.owned} of ${plural(picture?.partitions ?? 0, 'partition')}`;
@@ -170,7 +173,7 @@ export function createGroupHead(
   for (const part of ['description', 'shown'] as const) groups.watch((state) => state[part], offerTopics);
   for (const part of ['picture', 'shown'] as const) groups.watch((state) => state[part], showTab);
   for (const part of ['group', 'membership', 'rate'] as const) store.watch((state) => state[part], showTab);
-  store.watch((state) => state.reading, offerTopics);
+  for (const show of [offerTopics, showTab]) store.watch((state) => state.reading, show);
   // What stops this page's reading stops its membership; the records view says the same.
   store.watch((state) => state.failure, showProblem);
 

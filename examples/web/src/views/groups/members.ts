@@ -22,7 +22,7 @@ export function createMembers(
   groups: Store<GroupsState>,
   model: GroupsModel,
   onPick: (memberId: string | null) => void,
-): { readonly element: HTMLElement; picked(): string | null; toggle(memberId: string): void } {
+): { readonly element: HTMLElement; toggle(memberId: string): void } {
   const cards = new Map<string, Card>();
   const elements = new Map<string, HTMLLIElement>();
   let chosen: string | null = null;
@@ -108,5 +108,5 @@ export function createMembers(
   };
   groups.watch((state) => state.picture, show);
   store.watch((state) => state.membership, show);
-  return { element: h('div', {}, list, empty), picked: () => chosen, toggle };
+  return { element: h('div', {}, list, empty), toggle };
 }
