@@ -45,7 +45,10 @@ export class Court {
     const gone = new Promise<void>((resolve) => {
       socket.on('close', () => {
         turn = turn.then(() => {
-          if (life !== '') this.did({ type: 'gone', life });
+          if (life !== '') {
+            this.#present.delete(life);
+            this.did({ type: 'gone', life });
+          }
           resolve();
         });
       });
@@ -85,6 +88,9 @@ export class Court {
   /** The present life of this member. */
   life(name: string): string {
     return this.#lives.get(name) ?? `${name}.0`;
+  }
+  isPresent(name: string): boolean {
+    return this.#present.has(this.life(name));
   }
   did(event: Parameters<Judge['did']>[0]): void {
     this.judge.did(event);

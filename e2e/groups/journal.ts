@@ -28,7 +28,7 @@ export type Told =
 /** What the scenario does. `life`: one run of a member, from its hello on. */
 export type Done =
   | { readonly type: 'produced'; readonly partition: number; readonly number: number; readonly offset: number }
-  | { readonly type: 'killed' | 'frozen' | 'thawed' | 'reloading' | 'leaving' | 'left'; readonly life: string }
+  | { readonly type: 'killed' | 'frozen' | 'thawed' | 'reloading' | 'leaving'; readonly life: string }
   /** Its last word has been heard. */
   | { readonly type: 'gone'; readonly life: string }
   /** From here to `calm over` no assignment may change; `life` is being reloaded: its next life takes over what it has. */

@@ -52,7 +52,7 @@ class Story {
   leave(life: string, ...partitions: number[]): void {
     this.judge.did({ type: 'leaving', life });
     this.gone(life, 'revoked', ...partitions);
-    this.judge.did({ type: 'left', life });
+    this.judge.did({ type: 'gone', life });
   }
   /** What was found wrong. */
   get found(): string[] {

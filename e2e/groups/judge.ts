@@ -279,11 +279,6 @@ export class Judge {
       case 'leaving':
         this.#life(event.life).state = 'leaving';
         return;
-      case 'left': {
-        const kept = this.owned(event.life);
-        if (kept.length > 0) this.#wrong(entry, `left, but never gave p${kept.join(' p')} up`);
-        this.#life(event.life).state = 'left';
-      }
     }
   }
 
@@ -293,7 +288,12 @@ export class Judge {
     for (const { holder } of this.#partitions) if (holder?.life === life) holder.frozen = true;
   }
   #over(entry: Entry, life: Life): void {
-    if (life.state === 'left') return;
+    if (life.state === 'leaving') {
+      life.state = 'left';
+      const kept = this.owned(life.label);
+      if (kept.length > 0) this.#wrong(entry, `left, but never gave p${kept.join(' p')} up`);
+      return;
+    }
     if (life.doom === undefined) this.#wrong(entry, 'nobody killed it');
     life.state = 'dead';
     for (const { holder, inHand } of this.#partitions) {

@@ -57,7 +57,7 @@ export class Round {
     ]);
   }
 
-  /** Rejects with the journal around what went wrong; `keep` gets the whole of it. */
+  /** Rejects with the journal around what went wrong; `keep` gets the whole of it in any case. */
   static async play(
     world: World,
     options: { readonly seed: number; readonly restart: boolean; readonly name: string },
@@ -72,10 +72,8 @@ export class Round {
     const round = new Round(world, options.seed, options.restart, options.name, court);
     try {
       return await round.#play();
-    } catch (error) {
-      keep(court.journal());
-      throw error;
     } finally {
+      keep(court.journal());
       await Promise.all(world.members.map((member) => member.dispose()));
       await court.close();
     }
@@ -113,6 +111,7 @@ export class Round {
         workMs: WORK_MS,
         sessionTimeoutMs: SESSION_TIMEOUT_MS,
       });
+      await this.#court.until(`${member.name} is there`, () => this.#court.isPresent(member.name));
       this.#present.add(member);
       await this.#pause(400);
     }
@@ -151,11 +150,10 @@ export class Round {
     }
   }
   async #leave(member: Member): Promise<void> {
-    const life = this.#life(member);
-    this.#court.did({ type: 'leaving', life });
+    this.#court.did({ type: 'leaving', life: this.#life(member) });
     this.#present.delete(member);
     await member.leave();
-    this.#court.did({ type: 'left', life });
+    await this.#court.until(`${member.name} has left`, () => !this.#court.isPresent(member.name));
   }
   async #kill(): Promise<void> {
     const member = await this.#anyOf(isNode);
