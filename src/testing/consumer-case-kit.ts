@@ -8,6 +8,7 @@ import type {
   ConsumerEvent,
   Producer,
   ProducerRecord,
+  Transport,
 } from '../core/index.ts';
 import { systemClock } from '../core/system-clock.ts';
 import { type ConsumerRecord, type ErrorCode, LogError, type TopicPartition } from '../protocol/index.ts';
@@ -72,6 +73,7 @@ type Written = Omit<ProducerRecord, 'topic'>;
 export class World {
   readonly harness: ConsumerHarness;
   readonly #made: { close(options?: { timeoutMs?: number }): Promise<void> }[] = [];
+  readonly #wires: Wire[] = [];
   #producer: Producer | undefined;
   #admin: Admin | undefined;
 
@@ -94,8 +96,10 @@ export class World {
     );
   }
   /** A line of its own, for a `consumer` that is given its `config`. */
-  async wire(): Promise<Wire> {
-    return new Wire(await this.harness.link());
+  async wire(keepsake?: Transport['keepsake']): Promise<Wire> {
+    const wire = new Wire(await this.harness.link(), keepsake);
+    this.#wires.push(wire);
+    return wire;
   }
   /** Closed with the case. */
   keep<T extends { close(options?: { timeoutMs?: number }): Promise<void> }>(made: T): T {
@@ -121,6 +125,7 @@ export class World {
     return (await Promise.all(sent)).map(({ offset }) => offset);
   }
   async end(): Promise<void> {
+    for (const wire of this.#wires) wire.release();
     for (const one of this.#made.reverse()) await one.close({ timeoutMs: 0 }).catch(() => undefined); // The case has had its say.
   }
 }

@@ -1,5 +1,5 @@
 // The line of one client, as conformance cases need it: what goes over it can be seen, held back and refused, and its page can come and go. Knows nothing of gateways.
-import type { Connection, ConnectionHandlers, KeepsakeSlot, LifecycleSignal, Transport } from '../core/transport.ts';
+import type { Connection, ConnectionHandlers, LifecycleSignal, Transport } from '../core/transport.ts';
 import { ERROR_TABLE, type ErrorCode } from '../protocol/index.ts';
 
 /** A way into the gateway that can be cut by itself. */
@@ -35,7 +35,7 @@ export class Wire {
   #connections = 0;
   #failing: { readonly type: string; readonly code: ErrorCode } | undefined;
 
-  constructor(link: Link, keepsake?: (key: string) => Promise<KeepsakeSlot | undefined>) {
+  constructor(link: Link, keepsake: Transport['keepsake']) {
     this.#link = link;
     const transport: Transport = {
       ...link.transport,

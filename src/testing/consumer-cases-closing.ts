@@ -67,7 +67,7 @@ export const closingCases: readonly ConsumerCase[] = [
         })
         .catch(() => undefined); // What was cut short.
       await until('it is at work', () => atWork === 2);
-      await consumer.close({ timeoutMs: 50 });
+      await consumer.close({ timeoutMs: 300 });
       void working;
       equal((await world.consumer({ groupId: 'g' }).committed(T))?.offset, 1, 'committed');
     },

@@ -1,5 +1,6 @@
 // Conformance cases of the consumer: how long an application may be at work, for each way to read. Data only; asserts by throwing.
 import {
+  assert,
   at,
   type ConsumerCase,
   consumerCase,
@@ -96,6 +97,25 @@ export const lateCases: readonly ConsumerCase[] = [
       await world.produce('t', numbered(1));
       equal(offsetsOf(await drain(consumer, 1)), [0], 'offsets');
       equal(calls, ['assigned'], 'calls');
+    },
+  ),
+  consumerCase(
+    'polling-49',
+    'heartbeats say how long the application is at work; the gateway fences who is too long',
+    async (world) => {
+      await world.produce('t', numbered(2));
+      const wire = await world.wire();
+      const consumer = world.consumer({ ...late, ...wire.config });
+      await listening(consumer);
+      await drain(consumer, 2);
+      await until('it is fenced', () => wire.frames('gateway', 'fenced').length > 0);
+      const said = wire
+        .frames('client', 'heartbeat')
+        .flatMap(({ frame }) => (frame.consumers as { busyMs: number }[] | undefined) ?? []);
+      assert(
+        said.some(({ busyMs }) => busyMs > late.maxPollIntervalMs),
+        `busyMs: ${said.map(({ busyMs }) => busyMs)}`,
+      );
     },
   ),
 ];

@@ -114,6 +114,24 @@ export const observingCases: readonly ConsumerCase[] = [
     equal(offsetsOf(await drain(consumer, 2)), [1, 2], 'offsets');
   }),
   consumerCase(
+    'seeking-10',
+    'under read_committed ends are asked for as that, and are where positions and lag end',
+    async (world) => {
+      await world.produce('t', numbered(3));
+      for (const isolationLevel of ['read_committed', 'read_uncommitted'] as const) {
+        const wire = await world.wire();
+        const consumer = world.consumer({ ...wire.config, isolationLevel });
+        await consumer.assign([T]);
+        consumer.seekToEnd();
+        equal(await consumer.position(T), 3, 'position');
+        equal(offsetsOf(await consumer.endOffsets([T])), [3], 'endOffsets');
+        const asked = wire.frames('client', 'listOffsets').map(({ frame }) => frame.isolation);
+        assert(asked.length > 0, 'nothing was asked');
+        equal([...new Set(asked)], [isolationLevel], 'asked for');
+      }
+    },
+  ),
+  consumerCase(
     'seeking-12',
     'OFFSET_OUT_OF_RANGE below the log names its start, and a seek there goes on',
     async (world) => {

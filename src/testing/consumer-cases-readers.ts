@@ -230,7 +230,7 @@ export const readerCases: readonly ConsumerCase[] = [
     async (world) => {
       await world.produce('t', numbered(4));
       for (const [acked, timeoutMs, committed] of [
-        [[0, 3], 30, 1],
+        [[0, 3], 300, 1],
         [[3, 2, 1], 8_000, 4],
       ] as const) {
         const consumer = world.consumer({ groupId: 'g' });

@@ -14,7 +14,7 @@ import {
   valuesOf,
   type World,
 } from './consumer-case-kit.ts';
-import { Wire } from './consumer-case-wire.ts';
+import type { Wire } from './consumer-case-wire.ts';
 import { type MemoryKeepsake, memoryKeepsake } from './keepsake.ts';
 
 /** A member beside the ones that are examined: it reads on, and should notice nothing. */
@@ -27,7 +27,7 @@ async function page(
   tab: MemoryKeepsake,
   options: MemberOptions = {},
 ): Promise<{ wire: Wire; member: Member }> {
-  const wire = new Wire(await world.harness.link(), tab.keepsake);
+  const wire = await world.wire(tab.keepsake);
   return { wire, member: new Member(world, { ...wire.config, sessionTimeoutMs: 5_000, ...options }) };
 }
 const epochOf = async (world: World): Promise<number> => (await world.admin.describeGroup('g')).epoch;

@@ -404,7 +404,7 @@ export const subscribingCases: readonly ConsumerCase[] = [
     }
   }),
   consumerCase(
-    ['subscribing-20', 'subscribing-21', 'subscribing-22'],
+    ['subscribing-20', 'subscribing-21', 'subscribing-22', 'api-7'],
     'without auto-creation subscribe resolves, an error event names the topic, and it is read once it appears',
     async (world) => {
       await world.topic('there');

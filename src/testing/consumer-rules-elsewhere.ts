@@ -11,11 +11,30 @@ export const checkedElsewhere: Partial<Record<RuleId, readonly NamedTest[]>> = {
   'polling-13': in_('src/core/deserializers.test.ts', 'hands out the very bytes'),
   'polling-15': in_('src/core/buffer.test.ts', 'does not take a hole of compaction for a loss'),
   'polling-16': in_('src/core/buffer.test.ts', 'moves past control batches and empty frames'),
-  'polling-49': in_(
-    'src/server/session-requests.test.ts',
-    'fence a member whose application is busy for longer than maxPollIntervalMs',
+  'commits-17': in_(
+    'src/server/group-offsets.test.ts',
+    'of a member needs its id, its present epoch, and the partition',
   ),
-  'commits-17': in_('src/server/groups.test.ts', 'of a member needs its id, its present epoch, and the partition'),
+  'groups-1': in_(
+    'src/server/group-assignment.test.ts',
+    'gives every partition of a subscribed topic to exactly one subscriber, whatever they had',
+  ),
+  'groups-2': in_(
+    'src/server/group-assignment.test.ts',
+    'moves partitions only to a member that joins, and only those of a member that leaves',
+  ),
+  'groups-23': in_('src/transport-browser/keepsake.test.ts', 'is there after a reload, and again after the next'),
+  'groups-24': in_('src/server/group-resume.test.ts', 'is kept no longer than its release allows'),
+  'groups-25': in_('src/transport-browser/keepsake.test.ts', 'is not a duplicated tab’s, which has a copy of it'),
+  'groups-27': in_(
+    'src/server/group-resume.test.ts',
+    'stays good after its successor was sent, since that may be lost; not once the successor has arrived',
+    'is worth nothing for another member, in another group, to another principal, or without the member’s id',
+  ),
+  'groups-28': in_(
+    'src/server/group-restart.test.ts',
+    'members come back with the same ids, epochs and partitions; nothing is lost, nothing doubled',
+  ),
   'records-3': in_(
     'src/core/buffer.test.ts',
     'delivers nothing of an aborted transaction, also when its marker comes in a later frame',
