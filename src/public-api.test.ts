@@ -69,6 +69,8 @@ describe('the public API', () => {
       ...client,
       groupId: process.env.SURELY_NOT_SET,
       groupInstanceId: undefined,
+      assignor: 'range',
+      resumeAfterReload: true,
       autoCommit: true,
       autoCommitIntervalMs: 5_000,
       autoOffsetReset: { durationMs: 60_000 },

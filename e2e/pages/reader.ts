@@ -1,5 +1,5 @@
 // A page that reads a topic as its query says and keeps count of every offset, so that a test can ask what arrived.
-// ?topic=T [&from=earliest] [&group=G] [&surface=poll|stream|iterator] [&delay=MS between polls] [&buffer=BYTES]
+// ?topic=T [&from=earliest] [&group=G [&resume=no]] [&surface=poll|stream|iterator] [&delay=MS between polls] [&buffer=BYTES]
 import { Consumer, type ConsumerConfig, type ConsumerEvent } from 'distributedlog';
 
 interface Seen {
@@ -41,6 +41,7 @@ const seen: Seen = {
 };
 const config: ConsumerConfig<Uint8Array, string> = {
   groupId: query.get('group') ?? undefined,
+  resumeAfterReload: query.get('resume') !== 'no',
   autoOffsetReset: query.get('from') === 'earliest' ? 'earliest' : 'latest',
   autoCommitIntervalMs: 200,
   maxBufferedBytes: query.has('buffer') ? Number(query.get('buffer')) : undefined,
