@@ -98,6 +98,39 @@ describe('/metrics', () => {
     while ((await metric(gateway, 'dlog_connections')) > 0);
     expect(await metric(gateway, 'dlog_closes_total{code="1000"}')).toBe(1);
   });
+
+  it('tells how groups are: members connected and held, rebalances, members that came back', async () => {
+    const { gateway, log } = await openGateway();
+    await log.createTopic({ name: 't', partitions: 2 });
+    const groups = async () => ({
+      groups: await metric(gateway, 'dlog_groups'),
+      connected: await metric(gateway, 'dlog_group_members{state="connected"}'),
+      held: await metric(gateway, 'dlog_group_members{state="held"}'),
+      rebalances: await metric(gateway, 'dlog_group_rebalances_total'),
+      resumed: await metric(gateway, 'dlog_group_members_resumed_total'),
+    });
+    expect(await groups()).toEqual({ groups: 0, connected: 0, held: 0, rebalances: 0, resumed: 0 });
+    const wishes = {
+      groupId: 'g',
+      topics: ['t'],
+      sessionTimeoutMs: 60_000,
+      rebalanceTimeoutMs: 60_000,
+      maxPollIntervalMs: 60_000,
+    };
+    const joined = async (client: TestClient, member: { memberId?: string; resumeToken?: string } = {}) => {
+      client.send({ type: 'join', id: 1, consumer: 0, ...wishes, ...member });
+      return client.next('join');
+    };
+    const client = await TestClient.greeted(gateway.url);
+    const { memberId, resumeToken } = await joined(client);
+    await joined(await TestClient.greeted(gateway.url));
+    expect(await groups()).toEqual({ groups: 1, connected: 2, held: 0, rebalances: 2, resumed: 0 });
+    client.ws.terminate();
+    while ((await groups()).connected > 1);
+    expect(await groups()).toEqual({ groups: 1, connected: 1, held: 1, rebalances: 2, resumed: 0 });
+    await joined(await TestClient.greeted(gateway.url), { memberId, resumeToken: resumeToken ?? '' });
+    expect(await groups()).toEqual({ groups: 1, connected: 2, held: 0, rebalances: 2, resumed: 1 });
+  });
 });
 
 describe('staticDir', () => {

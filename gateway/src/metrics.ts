@@ -1,7 +1,7 @@
 // What a gateway counts, in Prometheus' text format. Knows nothing of sockets or frames.
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { CLOSE_CODES } from 'distributedlog/protocol';
-import type { Log, SessionMetrics } from 'distributedlog/server';
+import type { GroupPort, Log, SessionMetrics } from 'distributedlog/server';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 
 /** Label values that clients can choose are counted one by one up to this many, then together as '(other)'. */
@@ -59,6 +59,7 @@ export function createMetrics(log: Log): GatewayMetrics {
   observeProcess(registers);
   const delay = observeEventLoop(registers);
   const updateLog = observeLog(log, registers);
+  observeGroups(log.groups, registers);
 
   const framesIn = frames.labels('in');
   const framesOut = frames.labels('out');
@@ -183,4 +184,48 @@ function observeLog(log: Log, registers: Registry[]): () => void {
       gauge.set(value);
     }
   };
+}
+
+/** Nothing where the log does not count. */
+function observeGroups(groups: GroupPort, registers: Registry[]): void {
+  const counts = groups.counts?.bind(groups);
+  if (counts === undefined) return;
+  new Gauge({
+    name: 'dlog_groups',
+    help: 'Groups that have members.',
+    registers,
+    collect() {
+      this.set(counts().groups);
+    },
+  });
+  new Gauge({
+    name: 'dlog_group_members',
+    help: 'Members of all groups: connected, or held (the connection is lost, and the member is kept for a while).',
+    labelNames: ['state'],
+    registers,
+    collect() {
+      this.set({ state: 'connected' }, counts().membersConnected);
+      this.set({ state: 'held' }, counts().membersHeld);
+    },
+  });
+  const total = (name: string, help: string, key: 'rebalanced' | 'resumed') =>
+    new Counter({
+      name,
+      help,
+      registers,
+      collect() {
+        this.reset();
+        this.inc(counts()[key]);
+      },
+    });
+  total(
+    'dlog_group_rebalances_total',
+    'Times that members of a group were to own something else than before.',
+    'rebalanced',
+  );
+  total(
+    'dlog_group_members_resumed_total',
+    'Members whose client came back to what they had, without a rebalance.',
+    'resumed',
+  );
 }

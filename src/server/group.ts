@@ -16,6 +16,8 @@ export interface GroupOptions {
   readonly clock: Clock;
   /** Something has changed that must survive a restart. */
   readonly onChanged: () => void;
+  /** Somebody is to own something else than before. */
+  readonly onRebalance: () => void;
 }
 
 export class Group {
@@ -161,7 +163,7 @@ export class Group {
         targets.get(next)?.set(key, owned);
       }
     }
-    for (const [member, target] of targets) member.target = target;
+    this.#aim(targets);
     this.#reconcile();
   }
 
@@ -210,6 +212,7 @@ export class Group {
       })),
     );
     const names = new Map(topics.map(({ name, topicId }) => [topicId, name]));
+    const targets = new Map<Member, Partitions>();
     for (const member of members) {
       const target = new Map<string, StoredOwned>();
       for (const [topicId, partitions] of shared.get(member.memberId) ?? []) {
@@ -218,10 +221,17 @@ export class Group {
           target.set(partitionId({ topicId, partition }), { topic, topicId, partition });
         }
       }
-      member.target = target;
+      targets.set(member, target);
     }
+    this.#aim(targets);
     this.#forgetGone(topics);
     this.#reconcile();
+  }
+
+  #aim(targets: ReadonlyMap<Member, Partitions>): void {
+    const changes = [...targets].some(([member, target]) => !sameKeys(member.target, target));
+    for (const [member, target] of targets) member.target = target;
+    if (changes) this.#options.onRebalance();
   }
 
   /** Nobody can work on a partition that is gone. */

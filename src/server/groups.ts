@@ -7,6 +7,7 @@ import { type CommitAnswer, GroupOffsets } from './group-offsets.ts';
 import { GroupSaver } from './group-saver.ts';
 import type {
   CommittedOffset,
+  GroupCounts,
   GroupOffsetToCommit,
   GroupPort,
   GroupStore,
@@ -66,6 +67,8 @@ class Coordinator implements CoordinatedGroups {
   /** What was saved has been read back. Never rejects. */
   readonly #loaded: Promise<void>;
   #closed = false;
+  #rebalanced = 0;
+  #resumed = 0;
 
   constructor(options: CoordinatedGroupsOptions) {
     this.#options = options;
@@ -112,6 +115,7 @@ class Coordinator implements CoordinatedGroups {
       }
       member.tokenHashes = rotated(member.tokenHashes, fresh, presented);
       member.identity = { ...member.identity, clientId: request.clientId };
+      this.#resumed++;
       const older = found.takeUp(member, request, holder);
       older?.listener.onTakenOver();
       return member;
@@ -121,6 +125,7 @@ class Coordinator implements CoordinatedGroups {
     const static_ = instanceId === undefined ? undefined : found?.findInstance(instanceId);
     if (found !== undefined && static_ !== undefined) {
       const message = `Another member joined with the groupInstanceId ${JSON.stringify(instanceId)}.`;
+      this.#resumed++;
       const older = found.replace(static_, member, holder);
       older?.listener.onFenced(new LogError('FENCED_INSTANCE_ID', message));
       return member;
@@ -150,7 +155,10 @@ class Coordinator implements CoordinatedGroups {
     const known = this.#entries.get(groupId);
     if (known !== undefined) return known;
     const { topics, clock, store } = this.#options;
-    const group = new Group(groupId, { topics, clock, onChanged: () => void saver.save() });
+    const onRebalance = () => {
+      this.#rebalanced++;
+    };
+    const group = new Group(groupId, { topics, clock, onChanged: () => void saver.save(), onRebalance });
     const saver = new GroupSaver<StoredGroup | undefined>({
       begin: () => ({ state: storedForm(group), saved: this.#telling(group) }),
       write: (state) => store.saveState(groupId, state),
@@ -293,6 +301,19 @@ class Coordinator implements CoordinatedGroups {
     await this.#loaded;
     this.#find(groupId)?.rotate();
     await this.#entries.get(groupId)?.saver.pending;
+  }
+
+  counts(): GroupCounts {
+    const groups = [...this.#entries.values()].filter(({ group }) => group.size > 0);
+    const members = groups.flatMap(({ group }) => group.members());
+    const membersConnected = members.filter(({ presence }) => presence.holder !== undefined).length;
+    return {
+      groups: groups.length,
+      membersConnected,
+      membersHeld: members.length - membersConnected,
+      rebalanced: this.#rebalanced,
+      resumed: this.#resumed,
+    };
   }
 
   topicsChanged(): void {

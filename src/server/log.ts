@@ -177,6 +177,19 @@ export interface GroupPort {
   describe(groupId: string): Promise<GroupDescription>;
   /** With its commits. NON_EMPTY_GROUP, GROUP_ID_NOT_FOUND. */
   delete(groupId: string): Promise<void>;
+  /** For /metrics. */
+  counts?(): GroupCounts;
+}
+/** Of all groups that this process coordinates; what has a past tense is counted since it started. */
+export interface GroupCounts {
+  /** With members. */
+  readonly groups: number;
+  readonly membersConnected: number;
+  /** Their connection is lost, and they are kept. */
+  readonly membersHeld: number;
+  readonly rebalanced: number;
+  /** Members whose client came back to what they had: with a resume token, or with their instance id. */
+  readonly resumed: number;
 }
 
 /** A member as it survives a restart of the coordinator. JSON. */
