@@ -29,7 +29,13 @@ export function createGroupList(
         'button',
         { type: 'button', class: 'group-item', title: groupId, onclick: () => actions.onShow(groupId) },
         h('span', { class: 'group-name' }, groupId),
-        h('span', { class: 'group-facts' }, h('i', { class: 'lamp' }), h('span', { class: 'group-fact' })),
+        h(
+          'span',
+          { class: 'group-facts' },
+          h('i', { class: 'lamp' }),
+          h('span', { class: 'group-fact' }),
+          h('span', { class: 'member-badge' }),
+        ),
         h('span', { class: 'group-lag' }),
       ),
     );
@@ -41,13 +47,13 @@ export function createGroupList(
     for (const { groupId, state, members, lag } of rows) {
       const button = items.get(groupId)?.firstElementChild;
       const [, facts, lags] = button?.children ?? [];
-      const text = facts?.querySelector('.group-fact');
-      if (!(button instanceof HTMLElement) || facts === undefined || lags === undefined || text == null) continue;
+      const [, text, badge] = facts?.children ?? [];
+      if (!(button instanceof HTMLElement) || lags === undefined || text === undefined || badge === undefined) continue;
       button.dataset.tone = STATE_TONES[state];
       if (groupId === shown) button.setAttribute('aria-current', 'true');
       else button.removeAttribute('aria-current');
-      const here = groupId === joined ? ', this tab too' : '';
-      setText(text, `${state} · ${plural(members, 'member')}${here}`);
+      setText(text, `${state} · ${plural(members, 'member')}`);
+      setText(badge, groupId === joined ? 'this tab' : '');
       setText(lags, lag === null ? '' : `lag ${formatCount(lag)}`);
     }
     setText(note, known === null ? 'Asking the gateway…' : 'No groups yet. Join one to make it.');
