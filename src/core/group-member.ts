@@ -82,6 +82,8 @@ export class GroupMember {
   #lost: LogError | undefined;
   #heartbeatIntervalMs = 3_000;
   #target: Assignment | undefined;
+  /** One that came when the gateway may have given the member up already: looked at once it has answered. */
+  #doubted: Assignment | undefined;
   /** The newest assignment, or what has changed since, has not been looked at. */
   #stale = false;
   #following: Promise<void> | undefined;
@@ -127,10 +129,14 @@ export class GroupMember {
       const answered = (): void => {
         this.#asking = false;
       };
+      const heard = (): void => {
+        wake();
+        if (this.#doubted !== undefined) this.onAssignment(this.#doubted);
+      };
       session
         .request<'ping'>({ type: 'ping' }, { retry: false })
         .finally(answered)
-        .then(wake, () => undefined);
+        .then(heard, () => undefined);
     }
     return true;
   }
@@ -165,7 +171,8 @@ export class GroupMember {
   }
   onAssignment(assignment: Assignment): void {
     if (this.#phase !== 'in' || assignment.memberEpoch < this.#memberEpoch) return;
-    this.#follow(assignment);
+    if (this.lapsed) this.#doubted = assignment;
+    else this.#follow(assignment);
   }
   onFenced(frame: ServerFrameOf<'fenced'>): void {
     if (this.#phase === 'out') return;
@@ -219,6 +226,7 @@ export class GroupMember {
     this.#resumeToken = undefined;
     this.#memberEpoch = 0;
     this.#target = undefined;
+    this.#doubted = undefined;
     this.#stale = false;
   }
   #out(): void {
@@ -263,7 +271,7 @@ export class GroupMember {
       for (let stated: readonly string[] | undefined; stated !== this.#topics || this.#phase !== 'in'; ) {
         await this.#keepsake.claim(this.#groupId);
         // Without an id the old member, and all it had, is gone.
-        if (this.#memberId === undefined) await this.#host.lose(this.#host.owned());
+        if (this.#memberId === undefined && !signal.aborted) await this.#host.lose(this.#host.owned());
         if (signal.aborted) throw aborted(signal);
         stated = this.#topics;
         const kept = this.#keepsake.take();
@@ -324,6 +332,7 @@ export class GroupMember {
   #follow(assignment: Assignment): void {
     this.#memberEpoch = assignment.memberEpoch;
     this.#target = assignment;
+    this.#doubted = undefined;
     this.#changed();
   }
   #changed(): void {

@@ -250,6 +250,41 @@ describe('a member that slept', () => {
     });
   }
 
+  it('believes no assignment that is older than its sleep', async () => {
+    await using gateway = await gatewayOf();
+    const other = readerOf(gateway);
+    await clock.run(other.subscribe('t'));
+    const tap = tapped(gateway);
+    await using sleeper = readerOf(gateway, { transport: tap.transport, clock: wallClock });
+    const { heard, listener } = listenerOf();
+    const subscribed = sleeper.subscribe('t', { listener });
+    await clock.settle();
+    await other.poll({ timeoutMs: 0 });
+    await clock.run(subscribed);
+    expect(heard).toEqual(['assigned 1']);
+    tap.hold(true);
+    await clock.run(other.close());
+    await gateway.expireSession('g', sleeper.groupMetadata()?.memberId);
+    await clock.settle();
+    expect(tap.held).toEqual(expect.arrayContaining(['assignment', 'fenced']));
+    slept += 30_000;
+    tap.hold(false);
+    await clock.settle();
+    expect(heard).toEqual(['assigned 1', 'lost 1', 'assigned 0,1']);
+
+    // One that still holds is taken on once the gateway has answered.
+    const third = readerOf(gateway);
+    tap.hold(true);
+    const joined = third.subscribe('t');
+    await clock.settle();
+    slept += 30_000;
+    tap.hold(false);
+    await clock.settle();
+    await clock.run(joined);
+    expect(heard.slice(3)).toEqual(['revoked 1']);
+    await clock.run(third.close());
+  });
+
   it('believes no heartbeat that is older than its sleep', async () => {
     await using gateway = await gatewayOf(1);
     const tap = tapped(gateway);
