@@ -169,7 +169,6 @@ export class Judge {
       const partition = this.#partition(number);
       const { holder } = partition;
       const mine = holder?.life === life ? holder : undefined;
-      if (partition.inHand.has(life)) this.#wrong(entry, `p${number}: a record is in hand`);
       if (how === 'lost') {
         // A session that expired; nobody else may have had a turn yet.
         if (life.frozenAt === undefined) this.#wrong(entry, `p${number}: lost by a member that was never frozen`);
@@ -177,6 +176,7 @@ export class Judge {
       } else if (mine === undefined) {
         this.#wrong(entry, `p${number} is not its own`);
       } else {
+        if (partition.inHand.has(life)) this.#wrong(entry, `p${number}: a record is in hand`);
         mine.end = life.state === 'leaving' ? 'left' : 'revoked';
       }
       if (mine !== undefined) partition.holder = undefined;
