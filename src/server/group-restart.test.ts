@@ -195,6 +195,25 @@ describe('nothing is told before it was saved', () => {
     expect(bench.state()?.members[0]?.epoch).toBe(told);
   });
 
+  it('so that commits at the epoch a member knows are taken, as long as it may still work on what it commits', async () => {
+    const { bench, hold, go } = held();
+    const first = await bench.join();
+    const topicId = bench.topics.byName('t')?.topicId ?? '';
+    const commit = (memberEpoch: number) =>
+      outcome(
+        bench.groups.commit('g', { memberId: first.memberId, memberEpoch }, [{ topicId, partition: 0, offset: 1 }]),
+      );
+    const known = first.epoch();
+    hold();
+    bench.topic('t', 5);
+    await settled();
+    expect(await commit(known)).toBe('resolved');
+    go();
+    await settled();
+    expect(first.epoch()).toBeGreaterThan(known);
+    expect([await commit(known), await commit(first.epoch())]).toEqual(['STALE_MEMBER_EPOCH', 'resolved']);
+  });
+
   it('what a crash took back nobody was told', async () => {
     const { bench, hold } = held();
     const first = await bench.join();

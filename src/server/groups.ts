@@ -236,8 +236,9 @@ class Coordinator implements CoordinatedGroups {
     }
     const found = group?.find(member.memberId);
     if (found === undefined) throw unknownMember(groupId, member.memberId);
-    if (member.memberEpoch < found.epoch) {
-      const message = `Member epoch ${member.memberEpoch} is old; the present one is ${found.epoch}.`;
+    // What is not told yet its client cannot know.
+    if (member.memberEpoch < found.told.memberEpoch) {
+      const message = `Member epoch ${member.memberEpoch} is old; the present one is ${found.told.memberEpoch}.`;
       throw new LogError('STALE_MEMBER_EPOCH', message);
     }
     if (member.memberEpoch > found.epoch) {

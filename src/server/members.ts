@@ -180,6 +180,7 @@ export class Members {
     if (joining !== undefined) joining.left = true;
     const held = this.#held.get(consumer);
     this.#held.delete(consumer);
+    this.#watch();
     await held?.membership.leave();
   }
 

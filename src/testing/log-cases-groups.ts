@@ -1,6 +1,6 @@
-// Conformance cases of the Log port: committed offsets. Data only; asserts by throwing.
-import type { CommittedOffset, Log, PartitionRef } from '../server/index.ts';
-import { at, equal, type LogCase, rejects } from './log-case-kit.ts';
+// Conformance cases of the Log port: committed offsets, and members. Data only; asserts by throwing.
+import type { Assignment, CommittedOffset, JoinRequest, Log, Membership, PartitionRef } from '../server/index.ts';
+import { assert, at, equal, type LogCase, rejects } from './log-case-kit.ts';
 
 const plain = (answers: readonly CommittedOffset[]) =>
   answers.map((a) => [a.offset, a.metadata, a.leaderEpoch ?? null]);
@@ -8,6 +8,55 @@ async function commit(log: Log, groupId: string, ref: PartitionRef, offset: numb
   const answers = await log.groups.commit(groupId, undefined, [{ ...ref, offset, metadata }]);
   for (const { error } of answers) if (error !== undefined) throw error;
 }
+
+interface Member {
+  readonly membership: Membership;
+  /** What it was last told, by answer or push. */
+  told(): Assignment;
+  /** The next push, or the last one that came and was not awaited. */
+  pushed(): Promise<Assignment>;
+}
+async function join(log: Log, request: Partial<JoinRequest> = {}): Promise<Member> {
+  const pushes: Assignment[] = [];
+  let awaited = 0;
+  let wake = (): void => undefined;
+  const membership = await log.groups.join(
+    {
+      groupId: 'g',
+      clientId: 'case',
+      topics: ['t'],
+      sessionTimeoutMs: 30_000,
+      rebalanceTimeoutMs: 60_000,
+      maxPollIntervalMs: 300_000,
+      ...request,
+    },
+    {
+      onAssignment(assignment) {
+        pushes.push(assignment);
+        wake();
+      },
+      onFenced: () => undefined,
+      onTakenOver: () => undefined,
+    },
+  );
+  const { memberEpoch, partitions } = membership;
+  return {
+    membership,
+    told: () => pushes.at(-1) ?? { memberEpoch, partitions },
+    async pushed() {
+      while (pushes.length <= awaited) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+      awaited = pushes.length;
+      return this.told();
+    },
+  };
+}
+const letGo = ({ membership, told }: Member) => membership.owned(told().memberEpoch, told().partitions);
+const resume = (log: Log, { membership: { memberId, resumeToken } }: Member) => join(log, { memberId, resumeToken });
+const numbersOf = ({ partitions }: Assignment) => partitions.flatMap((of) => of.partitions);
 
 export const groupCases: readonly LogCase[] = [
   {
@@ -101,6 +150,112 @@ export const groupCases: readonly LogCase[] = [
         ['g'],
         'groups',
       );
+    },
+  },
+  {
+    name: 'a member is taken up with its token after the log was closed and opened again: same epoch, same partitions',
+    needs: 'reopen',
+    async run({ create, reopen }) {
+      const log = await create();
+      await log.createTopic({ name: 't', partitions: 4 });
+      const members = [await join(log), await join(log, { instanceId: 'i' })];
+      for (const member of members) letGo(member);
+      await members[1]?.pushed();
+      assert(reopen !== undefined, 'it can be opened again');
+      const again = await reopen(log);
+      const { members: kept } = await again.groups.describe('g');
+      equal(
+        kept.map((member) => [member.memberId, member.connected, member.assignment.length]),
+        members.map(({ membership }) => [membership.memberId, false, 2]),
+        'members',
+      );
+      for (const member of members) {
+        const back = await resume(again, member);
+        equal(back.told(), member.told(), 'what it is told');
+      }
+      await rejects(join(again, { memberId: 'another', resumeToken: 'x' }), 'UNKNOWN_MEMBER_ID');
+    },
+  },
+  {
+    name: 'after the log was opened again a member whose client does not come back is gone in its sessionTimeoutMs',
+    needs: 'reopen',
+    async run({ create, reopen, clock }) {
+      const log = await create();
+      await log.createTopic({ name: 't' });
+      await join(log, { sessionTimeoutMs: 5_000 });
+      assert(reopen !== undefined, 'it can be opened again');
+      const again = await reopen(log);
+      const newcomer = await join(again);
+      equal(numbersOf(newcomer.told()), [], 'what the newcomer has');
+      clock.advance(5_000);
+      equal(numbersOf(await newcomer.pushed()), [0], 'what it has then');
+    },
+  },
+  {
+    name: 'what members lost and got is what they have after the log was opened again',
+    needs: 'reopen',
+    async run({ create, reopen }) {
+      const log = await create();
+      await log.createTopic({ name: 't', partitions: 3 });
+      await log.createTopic({ name: 'u', partitions: 2 });
+      const member = await join(log, { topics: ['t', 'u'] });
+      const leaver = await join(log, { groupId: 'left' });
+      await log.deleteTopic('u');
+      await member.pushed();
+      await leaver.membership.leave();
+      assert(reopen !== undefined, 'it can be opened again');
+      const again = await reopen(log);
+      equal(
+        (await again.groups.list()).map(({ groupId, members }) => [groupId, members]),
+        [['g', 1]],
+        'groups',
+      );
+      const back = await resume(again, member);
+      equal(numbersOf(back.told()), [0, 1, 2], 'partitions');
+    },
+  },
+  {
+    name: 'a commit needs the member that owns the partition; without one the group must have none',
+    async run({ create }) {
+      const log = await create();
+      const topic = await log.createTopic({ name: 't' });
+      const { membership } = await join(log);
+      const { memberId, memberEpoch } = membership;
+      const offsets = [{ ...at(topic), offset: 1 }];
+      await rejects(log.groups.commit('g', undefined, offsets), 'UNKNOWN_MEMBER_ID');
+      await rejects(log.groups.commit('g', { memberId: 'nobody', memberEpoch }, offsets), 'UNKNOWN_MEMBER_ID');
+      await rejects(
+        log.groups.commit('g', { memberId, memberEpoch: memberEpoch - 1 }, offsets),
+        'STALE_MEMBER_EPOCH',
+        'FENCED_MEMBER_EPOCH',
+      );
+      equal(
+        (await log.groups.commit('g', { memberId, memberEpoch }, offsets)).map((a) => a.error?.code ?? 'ok'),
+        ['ok'],
+        'its own',
+      );
+      await membership.leave();
+      await rejects(log.groups.commit('g', { memberId, memberEpoch }, offsets), 'UNKNOWN_MEMBER_ID');
+      await commit(log, 'g', at(topic), 2);
+    },
+  },
+  {
+    name: 'deleting a group takes its commits; a group with members, and one that is not there, is refused',
+    async run({ create, clock }) {
+      const log = await create();
+      const topic = await log.createTopic({ name: 't' });
+      await rejects(log.groups.delete('g'), 'GROUP_ID_NOT_FOUND');
+      await commit(log, 'g', at(topic), 5);
+      await commit(log, 'h', at(topic), 6);
+      const { membership } = await join(log);
+      await rejects(log.groups.delete('g'), 'NON_EMPTY_GROUP');
+      membership.release({ heardAt: clock.now(), atMostMs: 1_000 });
+      await rejects(log.groups.delete('g'), 'NON_EMPTY_GROUP');
+      clock.advance(1_000);
+      await log.groups.delete('g');
+      equal(plain(await log.groups.committed('g', [at(topic)])), [[null, '', null]], 'committed of g');
+      equal(plain(await log.groups.committed('h', [at(topic)])), [[6, '', null]], 'committed of h');
+      await rejects(log.groups.delete('g'), 'GROUP_ID_NOT_FOUND');
     },
   },
 ];
