@@ -84,6 +84,7 @@ export class EmbeddedLog implements Log {
   private closing: Promise<void> | undefined;
   private appendedBatches = 0;
   private appendedBytes = 0;
+  private groupFailures = 0;
 
   constructor(parts: EmbeddedLogParts, logId: string, leaderEpoch: number) {
     const { store, directory, settings, clock, tuning } = parts;
@@ -127,6 +128,9 @@ export class EmbeddedLog implements Log {
       },
       clock,
       random: parts.random,
+      onError: () => {
+        this.groupFailures++;
+      },
     });
     this.catalog.onChanged(() => this.coordinator.topicsChanged());
     this.maintenance.start();
@@ -215,6 +219,8 @@ export class EmbeddedLog implements Log {
       transaction_bytes: this.writer.committedBytes,
       retention_removed_bytes: this.maintenance.removedBytes,
       maintenance_failures: this.maintenance.failures,
+      // Members that could not be saved (they do not survive a restart), or not be read back.
+      group_failures: this.groupFailures,
       file_bytes: this.closing === undefined ? this.store.fileBytes() : 0,
       read_only: this.writer.health() === undefined ? 0 : 1,
     };

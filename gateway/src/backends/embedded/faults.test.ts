@@ -157,6 +157,20 @@ describe.runIf(canMount)('a full disk (on a mounted tmpfs of 24 MiB; skipped whe
       () => log.groups.commit('g', undefined, [{ ...at(topicId), offset: 1 }]),
     ])
       await expect(write()).rejects.toMatchObject({ code: 'KAFKA_STORAGE_ERROR' });
+    // Groups go on; their members would not survive a restart now.
+    const member = await log.groups.join(
+      {
+        groupId: 'g',
+        clientId: 'c',
+        topics: ['t'],
+        sessionTimeoutMs: 60_000,
+        rebalanceTimeoutMs: 60_000,
+        maxPollIntervalMs: 60_000,
+      },
+      { onAssignment: () => undefined, onFenced: () => undefined, onTakenOver: () => undefined },
+    );
+    expect(member.partitions).toEqual([{ topic: 't', topicId, partitions: [0] }]);
+    expect(log.metrics()).toMatchObject({ group_failures: 1, read_only: 1 });
     rmSync(ballast);
     await recovered(log);
     expect((await log.append(at(topicId), batch(60_000))).baseOffset).toBe(acknowledged);
