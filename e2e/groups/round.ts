@@ -37,6 +37,7 @@ export class Round {
   readonly #name: string;
   readonly #court: Court;
   readonly #present = new Set<Member>();
+  #frozen: Member | undefined;
   /** What is still to come. */
   readonly #steps: Step[];
   readonly #taken: string[] = [];
@@ -118,7 +119,7 @@ export class Round {
   }
   /** Those who left or died come back. */
   #return(): Promise<void> {
-    return this.#join(this.#world.members.filter((member) => !this.#present.has(member)));
+    return this.#join(this.#world.members.filter((member) => !this.#present.has(member) && member !== this.#frozen));
   }
   /** One of those who are there and are of this kind; all come back if there is none. */
   async #anyOf<M extends Member>(isKind: (member: Member) => member is M): Promise<M> {
@@ -175,6 +176,7 @@ export class Round {
     member.freeze();
     this.#court.did({ type: 'frozen', life });
     this.#present.delete(member);
+    this.#frozen = member;
     release?.();
     const meanwhile = this.#steps.findIndex((step) => step === 'leave' || step === 'kill');
     if (meanwhile >= 0 && this.#dice.below(2) === 0) {
@@ -185,6 +187,7 @@ export class Round {
     await this.#pause(300);
     this.#court.did({ type: 'thawed', life });
     member.thaw();
+    this.#frozen = undefined;
     this.#present.add(member);
     await this.#settled('thaw');
   }
