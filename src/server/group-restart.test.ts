@@ -195,6 +195,26 @@ describe('nothing is told before it was saved', () => {
     expect(bench.state()?.members[0]?.epoch).toBe(told);
   });
 
+  it('also in the answer to a join, which says what was saved with it', async () => {
+    const bench = new Bench();
+    const goes: (() => void)[] = [];
+    const hold = () => {
+      bench.saving = new Promise((resolve) => goes.push(resolve));
+    };
+    hold();
+    const answer = bench.join();
+    await settled();
+    bench.topic('t', 5);
+    hold();
+    goes[0]?.();
+    const member = await answer;
+    expect(member.owns()).toHaveLength(4);
+    expect(bench.state()?.members[0]).toMatchObject({ epoch: member.epoch(), assigned: { length: 4 } });
+    goes[1]?.();
+    await settled();
+    expect(member.owns()).toHaveLength(5);
+  });
+
   it('so that commits at the epoch a member knows are taken, as long as it may still work on what it commits', async () => {
     const { bench, hold, go } = held();
     const first = await bench.join();

@@ -71,9 +71,11 @@ describe('a group', () => {
   it('moves nothing, and tells nobody, when a topic changes that nobody wants', async () => {
     const bench = new Bench();
     const member = await bench.join();
+    const { saves } = bench;
     bench.topic('other', 3);
     await settled();
     expect(member.pushes).toEqual([]);
+    expect(bench.saves).toBe(saves);
   });
 
   it('moves nothing but what a deleted topic had', async () => {

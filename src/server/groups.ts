@@ -274,8 +274,6 @@ class Coordinator implements CoordinatedGroups {
 
   async delete(groupId: string): Promise<void> {
     await this.describe(groupId);
-    // Members that are just leaving are gone when that is saved; what is saved must not come after.
-    await this.#entries.get(groupId)?.saver.pending;
     const members = this.#find(groupId)?.size ?? 0;
     if (members > 0) {
       const message = `Group "${groupId}" has ${members === 1 ? 'a member' : `${members} members`}.`;

@@ -175,6 +175,31 @@ describe('groups', () => {
     }
   });
 
+  it('answer a join with the newest assignment that came before its answer', async () => {
+    const { log, clock } = await setUp();
+    const groups = {
+      join: async (...[request, listener]: Parameters<GroupPort['join']>) => {
+        const { groupId, memberId, heartbeatIntervalMs } = await log.groups.join(request, listener);
+        listener.onAssignment({ memberEpoch: 9, partitions: [] });
+        return {
+          groupId,
+          memberId,
+          heartbeatIntervalMs,
+          memberEpoch: 8,
+          partitions: [{ topic: 't', topicId: 'x', partitions: [0] }],
+        };
+      },
+    };
+    const peer = new SessionPeer({
+      log: Object.create(log, { groups: { value: groups }, logId: { value: 'l' } }),
+      clock,
+    });
+    await peer.hello();
+    expect(await joined(peer)).toMatchObject({ memberEpoch: 9, partitions: [] });
+    await peer.settle();
+    expect(peer.all('assignment')).toEqual([]);
+  });
+
   it('answer a join with the error when the member is fenced before its answer', async () => {
     const { peer, log } = await setUp();
     const inner = log.groups;

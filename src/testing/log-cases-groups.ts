@@ -40,9 +40,10 @@ async function join(log: Log, request: Partial<JoinRequest> = {}): Promise<Membe
     },
   );
   const { memberEpoch, partitions } = membership;
+  const told = () => pushes.at(-1) ?? { memberEpoch, partitions };
   return {
     membership,
-    told: () => pushes.at(-1) ?? { memberEpoch, partitions },
+    told,
     async pushed() {
       while (pushes.length <= awaited) {
         await new Promise<void>((resolve) => {
@@ -50,7 +51,7 @@ async function join(log: Log, request: Partial<JoinRequest> = {}): Promise<Membe
         });
       }
       awaited = pushes.length;
-      return this.told();
+      return told();
     },
   };
 }
