@@ -1,5 +1,6 @@
 // What the model knows of a log and of a group: which records there are, who got them, and how far a group may have committed. Knows nothing of consumers.
-import type { ConsumerRecord, TopicPartition } from '../core/index.ts';
+import type { ConsumerRecord, GroupDescription, TopicPartition } from '../core/index.ts';
+import { LogError } from '../protocol/index.ts';
 import type { TestGateway } from './test-gateway.ts';
 
 export const keyOf = ({ topic, partition }: TopicPartition): string => `${topic}-${partition}`;
@@ -99,6 +100,16 @@ export class ModelGroup {
     const seen = this.#seenOf(key);
     for (let offset = this.#log.start(key); offset < this.#log.end(key); offset++) if (!seen.has(offset)) return offset;
     return undefined;
+  }
+  /** undefined: nobody knows it (any more). */
+  async describe(): Promise<GroupDescription | undefined> {
+    if (this.groupId === undefined) return undefined;
+    try {
+      return await this.#log.gateway.describeGroup(this.groupId);
+    } catch (error) {
+      if (error instanceof LogError && error.code === 'GROUP_ID_NOT_FOUND') return undefined;
+      throw error;
+    }
   }
   async committed(keys: readonly string[] = this.#log.keys): Promise<Map<string, number | null>> {
     if (this.groupId === undefined) return new Map();

@@ -1,48 +1,60 @@
 // One consumer of the model: does as it is told, and holds every record, event and listener call against the rules. Knows nothing of what comes next.
-import { Consumer, type RebalanceListener, type RebalanceView, type TopicPartition, text } from '../core/index.ts';
+import {
+  Consumer,
+  type ConsumerRecord,
+  type RebalanceListener,
+  type RebalanceView,
+  type TopicPartition,
+  type TopicPartitionOffset,
+  text,
+} from '../core/index.ts';
 import { LogError } from '../protocol/index.ts';
 import { keyOf, type ModelGroup, type ModelLog, partitionOf, Violation } from './model-log.test-support.ts';
+import { Reading } from './model-reading.test-support.ts';
 import { Wire } from './model-wire.test-support.ts';
 
 export interface MemberConfig {
   readonly topics: readonly string[] | RegExp;
+  /** 'calls': poll() and the iterator, as told. 'acks': a stream that acknowledges in any order. */
+  readonly reads: 'calls' | 'acks';
   readonly autoCommit: boolean;
+  /** Keeps its place in the group over a restart. */
+  readonly fixed: boolean;
+  readonly assignor: 'uniform' | 'range';
   readonly maxBufferedBytes: number;
   readonly maxPollRecords: number;
   readonly maxPollIntervalMs: number;
 }
 export const SESSION_TIMEOUT_MS = 6_000;
-export const REBALANCE_TIMEOUT_MS = 10_000;
-
-/** Of one assignment of a partition. */
-interface Reading {
-  /** Its listener's onPartitionsAssigned has resolved. */
-  ready: boolean;
-  /** The next offset that must come; undefined: not known. */
-  next: number | undefined;
-  /** As `next`, when the application was last done with all it had. */
-  processed: number | undefined;
-  paused: boolean;
-  /** Nobody but the group decided where it begins. */
-  untouched: boolean;
-}
+const REBALANCE_TIMEOUT_MS = 10_000;
+const MAX_IN_FLIGHT = 8;
+type Rec = ConsumerRecord<Uint8Array, string>;
 
 export class ModelMember {
   readonly name: string;
   readonly group: ModelGroup;
   readonly consumer: Consumer<Uint8Array, string>;
   readonly wire: Wire;
+  /** It was out of reach, or its session was ended: what it had may be lost. */
+  doubtful = false;
   readonly #config: MemberConfig;
   readonly #log: ModelLog;
   readonly #readings = new Map<string, Reading>();
-  readonly #fail: (violation: unknown) => void;
   /** Partitions it committed by hand, whenever that takes effect. */
   readonly #byHand = new Set<string>();
+  /** What it never acknowledged, and may try to when it is too late. */
+  #late: TopicPartitionOffset[] = [];
+  #stopStream: (() => void) | undefined;
+  readonly #fail: (violation: unknown) => void;
+  #idleSince: number;
+  /** When the group gave it up though it was in touch. */
+  #givenUpAt = Number.NEGATIVE_INFINITY;
   #closing = false;
-  #polling = false;
+  #reading = false;
 
   constructor(
     name: string,
+    instanceId: string,
     group: ModelGroup,
     log: ModelLog,
     config: MemberConfig,
@@ -54,15 +66,19 @@ export class ModelMember {
     this.#config = config;
     this.#fail = fail;
     const { transport, clock, random } = log.gateway.config;
+    this.#idleSince = clock.now();
     this.wire = new Wire(transport);
+    const grouped = group.groupId !== undefined;
     this.consumer = new Consumer({
       transport: this.wire,
       clock,
       random,
       clientId: name,
       groupId: group.groupId,
+      groupInstanceId: grouped && config.fixed ? instanceId : undefined,
+      assignor: config.assignor,
       autoOffsetReset: 'earliest',
-      autoCommit: group.groupId === undefined ? undefined : config.autoCommit,
+      autoCommit: grouped ? config.autoCommit : undefined,
       autoCommitIntervalMs: 1_000,
       maxBufferedBytes: config.maxBufferedBytes,
       maxPollRecords: config.maxPollRecords,
@@ -70,6 +86,7 @@ export class ModelMember {
       sessionTimeoutMs: SESSION_TIMEOUT_MS,
       rebalanceTimeoutMs: REBALANCE_TIMEOUT_MS,
       requestTimeoutMs: 20_000,
+      reconnectBackoffMaxMs: 500,
       value: text(),
     });
     this.consumer.events$.subscribe((event) => {
@@ -83,10 +100,7 @@ export class ModelMember {
   }
   /** What it may be asked to seek, pause or commit. */
   get assigned(): readonly string[] {
-    return this.consumer
-      .assignment()
-      .map(keyOf)
-      .filter((key) => this.#readings.has(key));
+    return this.consumer.assignment().flatMap((at) => (this.#readings.has(keyOf(at)) ? [keyOf(at)] : []));
   }
   wants(topic: string): boolean {
     const { topics } = this.#config;
@@ -95,41 +109,104 @@ export class ModelMember {
 
   // ── what it is told ──────────────────────────────────────────────────────────────────────────────────────────────
   async subscribe(): Promise<void> {
-    const { topics } = this.#config;
-    await this.#doing(this.consumer.subscribe(topics, { listener: this.#listener() }), ['TIMED_OUT']);
+    const { topics, reads } = this.#config;
+    const subscribing = this.consumer.subscribe(topics, { listener: this.#listener() });
+    if (reads === 'acks') this.#startStream();
+    await this.#doing(subscribing, ['TIMED_OUT']);
   }
-  /** Returns how many records came. */
-  async poll(maxRecords: number): Promise<number> {
-    if (this.#polling || this.#closing) return 0;
-    this.#polling = true;
-    this.#allProcessed();
-    const records = await this.#doing(this.consumer.poll({ timeoutMs: 0, maxRecords }), []);
-    this.#polling = false;
-    if (records === undefined || records.length === 0) return 0;
-    if (records.length > maxRecords) throw this.#broken(`${records.length} records came where ${maxRecords} may`);
-    for (const record of records) {
-      this.#log.check(record);
-      this.#took(record);
+  /** Returns how many records it had to do with. */
+  async read(max: number, how: 'poll' | 'iterator', settle: () => Promise<void>): Promise<number> {
+    if (this.#closing || this.#reading) return 0;
+    if (this.#config.reads === 'acks') return this.#acknowledge(max);
+    this.#reading = true;
+    if (this.#now - this.#idleSince >= this.#config.maxPollIntervalMs) this.#givenUpAt = this.#now;
+    try {
+      return await (how === 'poll' ? this.#poll(max) : this.#iterate(max, settle));
+    } finally {
+      this.#reading = false;
+      this.#idleSince = this.#now;
     }
-    await this.#ownsAll([...new Set(records.map(keyOf))]);
+  }
+  async #poll(maxRecords: number): Promise<number> {
+    this.#allProcessed();
+    const records = (await this.#doing(this.consumer.poll({ timeoutMs: 0, maxRecords }), [])) ?? [];
+    if (records.length > maxRecords) throw this.#broken(`${records.length} records came where ${maxRecords} may`);
+    for (const record of records) this.#took(record);
+    await this.#ownsAll(records);
     return records.length;
   }
+  async #iterate(max: number, settle: () => Promise<void>): Promise<number> {
+    const iterator = this.consumer[Symbol.asyncIterator]();
+    let count = 0;
+    for (; count < max; count++) {
+      this.#allProcessed();
+      let settled = false;
+      const next = this.#doing(iterator.next(), []).finally(() => {
+        settled = true;
+      });
+      await settle();
+      if (!settled) break; // Nothing comes; leaving ends the wait.
+      const result = await next;
+      if (result === undefined || result.done === true) break;
+      this.#took(result.value);
+      await this.#ownsAll([result.value]);
+    }
+    if (iterator.return !== undefined) await this.#doing(iterator.return(), []);
+    return count;
+  }
+  #startStream(): void {
+    const stream = this.consumer.stream({ manualAck: true, maxInFlight: MAX_IN_FLIGHT });
+    const subscription = stream.subscribe({
+      next: (record) =>
+        this.#guard(async () => {
+          if (this.#closing) return;
+          this.#took(record, true);
+          const inHand = [...this.#readings.values()].reduce((sum, { unacked }) => sum + unacked.size, 0);
+          if (inHand > MAX_IN_FLIGHT) throw this.#broken(`has ${inHand} records in hand`);
+          await this.#ownsAll([record]);
+        }),
+      error: (error) => this.#check(error, this.#closing ? ['CLOSED', 'FENCED_INSTANCE_ID'] : []),
+    });
+    this.#stopStream = () => subscription.unsubscribe();
+  }
+  /** Not in the order they came: the newest first. */
+  #acknowledge(max: number): number {
+    for (const late of this.#late.splice(0)) {
+      if (this.#readings.get(keyOf(late))?.unacked.has(late.offset) !== true) this.consumer.ack(late);
+    }
+    let count = 0;
+    for (const [key, reading] of this.#readings) {
+      for (const offset of [...reading.unacked].reverse().slice(0, max)) {
+        count++;
+        reading.ack(offset);
+        this.group.allow(key, reading.processed ?? 0);
+        this.consumer.ack({ ...partitionOf(key), offset });
+      }
+    }
+    return count;
+  }
+  /** Who stops reading gets what it did not acknowledge again. */
+  restartStream(): void {
+    if (this.#stopStream === undefined || this.#closing) return;
+    this.#stopStream();
+    for (const reading of this.#readings.values()) reading.rewind();
+    this.#startStream();
+  }
   seek(key: string, offset: number): void {
-    const reading = this.#reading(key);
+    const reading = this.#of(key);
     this.group.rewound = true;
-    if (reading.next !== undefined) this.group.excuse(key, reading.next, offset);
-    else this.group.excuse(key, 0, offset);
-    Object.assign(reading, { next: offset, processed: offset, untouched: false });
+    this.group.excuse(key, reading.next ?? 0, offset);
+    reading.moveTo(offset);
     this.group.allow(key, offset);
     this.consumer.seek(partitionOf(key), offset);
   }
   seekToBeginning(key: string): void {
     this.group.rewound = true;
-    Object.assign(this.#reading(key), { next: undefined, processed: undefined, untouched: false });
+    this.#of(key).moveTo(undefined);
     this.consumer.seekToBeginning([partitionOf(key)]);
   }
   pause(key: string, on: boolean): void {
-    this.#reading(key).paused = on;
+    this.#of(key).paused = on;
     if (on) this.consumer.pause([partitionOf(key)]);
     else this.consumer.resume([partitionOf(key)]);
   }
@@ -152,8 +229,14 @@ export class ModelMember {
   }
   async close(leaveGroup: boolean): Promise<void> {
     this.#closing = true;
-    this.#allAllowed();
-    await this.#doing(this.consumer.close({ leaveGroup }), ['COMMIT_FAILED', 'TIMED_OUT', 'NETWORK_EXCEPTION']);
+    this.#allProcessed();
+    const closing = this.consumer.close({ leaveGroup });
+    await this.#doing(closing, ['COMMIT_FAILED', 'TIMED_OUT', 'NETWORK_EXCEPTION', 'FENCED_INSTANCE_ID']);
+  }
+  /** Its session is about to be ended. */
+  expire(): void {
+    this.doubtful = true;
+    this.#givenUpAt = this.#now;
   }
   /** Its process ends. `cut`: the gateway's socket notices; else it waits for signs of life. Resolves when nothing of it is left here. */
   async crash(cut: boolean): Promise<void> {
@@ -164,14 +247,14 @@ export class ModelMember {
   }
 
   // ── the rules ────────────────────────────────────────────────────────────────────────────────────────────────────
-  /** The bound of what a client holds: what it may buffer, and one batch; where paused partitions fill it, one more for the others. */
+  /** The bound of what a client holds: what it may buffer, and one batch; where partitions that are paused or must go fill it, one more for the others. */
   checkBound(): void {
     const { bufferedBytes } = this.consumer.metrics();
-    const batches = this.consumer.paused().length > 0 ? 2 : 1;
+    const batches = this.group.groupId !== undefined || this.consumer.paused().length > 0 ? 2 : 1;
     const bound = this.#config.maxBufferedBytes + batches * this.#log.largestBatch;
     if (bufferedBytes > bound) throw this.#broken(`holds ${bufferedBytes} bytes, more than ${bound}`);
   }
-  #took(record: { readonly topic: string; readonly partition: number; readonly offset: number }): void {
+  #took(record: Rec, toAck = false): void {
     const key = keyOf(record);
     const { offset } = record;
     const reading = this.#readings.get(key);
@@ -181,16 +264,18 @@ export class ModelMember {
     if (reading.next !== undefined && reading.next !== offset) {
       throw this.#broken(`got ${key}@${offset} where ${reading.next} comes next`);
     }
-    reading.next = offset + 1;
+    this.#log.check(record);
+    reading.take(offset, toAck);
     this.group.delivered(key, offset);
   }
   /** What it was given is its own at the coordinator, and nobody else's. */
-  async #ownsAll(keys: readonly string[]): Promise<void> {
-    const { groupId } = this.group;
-    if (groupId === undefined) return;
+  async #ownsAll(records: readonly TopicPartition[]): Promise<void> {
+    if (this.group.groupId === undefined || records.length === 0) return;
     const memberId = this.consumer.groupMetadata()?.memberId;
-    const { members } = await this.#log.gateway.describeGroup(groupId);
-    for (const key of keys) {
+    const { members = [] } = (await this.group.describe()) ?? {};
+    // What ended its session may be on its way to it still.
+    const told = this.#now - this.#givenUpAt > 2 * this.#log.gateway.latencyMs;
+    for (const key of told ? new Set(records.map(keyOf)) : []) {
       const owners = members.filter(({ assignment }) => assignment.some((one) => keyOf(one) === key));
       if (owners.length === 1 && owners[0]?.memberId === memberId) continue;
       const whose = owners.map(({ clientId }) => clientId).join(' and ') || 'nobody';
@@ -206,26 +291,24 @@ export class ModelMember {
     }
     if (to > this.#log.start(key) || from >= to) throw this.#broken(`tells of a gap in ${key} from ${from} to ${to}`);
     this.group.excuse(key, from, to);
+    reading.passOver(to);
     // What the application still has in hand is not processed by it.
-    const idle = reading.processed === reading.next;
-    Object.assign(reading, { next: to, untouched: false });
-    if (!idle) return;
-    reading.processed = to;
-    this.group.allow(key, to);
+    if (reading.processed === to) this.group.allow(key, to);
   }
+  /** The application is done with what it has; what it has yet to acknowledge it has not. */
   #allProcessed(): void {
     for (const [key, reading] of this.#readings) {
-      reading.processed = reading.next;
-      if (reading.next !== undefined) this.group.allow(key, reading.next);
+      reading.settle();
+      if (reading.processed !== undefined) this.group.allow(key, reading.processed);
     }
   }
-  #allAllowed(): void {
-    for (const [key, { next }] of this.#readings) if (next !== undefined) this.group.allow(key, next);
-  }
-  #reading(key: string): Reading {
+  #of(key: string): Reading {
     const reading = this.#readings.get(key);
     if (reading === undefined) throw this.#broken(`has no ${key}`);
     return reading;
+  }
+  get #now(): number {
+    return this.#log.gateway.clock.now();
   }
   #broken(what: string): Violation {
     return new Violation(`${this.name} ${what}`);
@@ -243,8 +326,7 @@ export class ModelMember {
     for (const partition of partitions) {
       const key = keyOf(partition);
       if (this.#readings.has(key)) throw this.#broken(`was given ${key}, which it has`);
-      const reading: Reading = { ready: false, next: undefined, processed: undefined, paused: false, untouched: true };
-      this.#readings.set(key, reading);
+      this.#readings.set(key, new Reading());
     }
     for (const partition of partitions) await this.#findStart(keyOf(partition), view);
     for (const partition of partitions) {
@@ -266,11 +348,11 @@ export class ModelMember {
     }
     if (this.#readings.get(key) !== reading) return;
     this.group.allow(key, position);
-    if (!reading.untouched) return;
-    Object.assign(reading, { next: position, processed: position });
+    if (reading.touched) return;
+    reading.beginAt(position);
     if (this.#byHand.has(key)) return;
     const committed = (await this.group.committed([key])).get(key) ?? null;
-    if (this.#readings.get(key) !== reading || !reading.untouched) return;
+    if (this.#readings.get(key) !== reading || reading.touched) return;
     const known =
       committed === null ? position >= startBefore && position <= this.#log.start(key) : position === committed;
     if (!known) throw this.#broken(`begins ${key} at ${position}, where ${committed} is committed`);
@@ -280,11 +362,21 @@ export class ModelMember {
       const key = keyOf(partition);
       const reading = this.#readings.get(key);
       if (reading === undefined) throw this.#broken(`lets ${key} go, which it does not have`);
-      if (how === 'revoked' && !this.#closing && reading.ready && reading.processed !== reading.next) {
+      if (how === 'revoked' && !this.#closing && reading.ready && reading.inHand) {
         throw this.#broken(`lets ${key} go while it is at work on it`);
       }
+      for (const offset of reading.unacked) this.#late.push({ ...partition, offset });
       this.#readings.delete(key);
     }
+    if (how === 'revoked' || this.#closing || this.doubtful || this.#isSlow()) return;
+    throw this.#broken(`lost ${partitions.map(keyOf).join(', ')}, though it was there all the time`);
+  }
+  /** It has been at its work for longer than the group waits. */
+  #isSlow(): boolean {
+    return (
+      this.#config.reads === 'acks' ||
+      this.#now - this.#idleSince >= Math.min(this.#config.maxPollIntervalMs, REBALANCE_TIMEOUT_MS)
+    );
   }
 
   /** A listener's own rule, once broken, must not become the consumer's error. */

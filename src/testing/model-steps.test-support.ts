@@ -18,7 +18,10 @@ const join = fc
   .record({
     place,
     topics: fc.constantFrom(['a', 'b'], ['a'], 'every topic'),
+    reads: fc.constantFrom('calls', 'calls', 'acks'),
     autoCommit: fc.boolean(),
+    fixed: fc.constantFrom(false, false, true),
+    assignor: fc.constantFrom('uniform', 'range'),
     maxBufferedBytes: fc.constantFrom(1_024, 2_048, 4_096),
     maxPollRecords: fc.constantFrom(2, 5, 50),
     maxPollIntervalMs: fc.constantFrom(15_000, 60_000),
@@ -28,9 +31,9 @@ const join = fc
       world.join(at, { topics: typeof topics === 'string' ? /.*/ : topics, ...config }),
     ),
   );
-const poll = fc
-  .tuple(place, fc.integer({ min: 1, max: 20 }))
-  .map(([at, max]) => step(`${at} polls up to ${max}`, async (world) => void (await world.at(at)?.poll(max))));
+const read = fc
+  .tuple(place, fc.integer({ min: 1, max: 20 }), fc.constantFrom('poll', 'poll', 'iterator'))
+  .map(([at, max, how]) => step(`${at} reads up to ${max} (${how})`, (world) => world.read(at, max, how)));
 const ofPartition = (
   name: string,
   act: (world: World, at: number, key: string, where: number) => void | Promise<void>,
@@ -58,10 +61,15 @@ const commit = ofMember('commits its positions', (world, at) => {
   const member = world.at(at);
   if (member !== undefined && member.group.groupId !== undefined) world.behind(member.commit());
 });
-const leave = ofMember('leaves', (world, at) => {
-  const member = world.at(at);
-  if (member !== undefined) world.behind(member.close(true));
-});
+const restart = ofMember('reads its stream anew', (world, at) => world.at(at)?.restartStream());
+const leave = fc.tuple(place, fc.nat({ max: 3 })).map(([at, chance]) =>
+  step(`${at} closes${chance === 0 ? ', and stays in its group' : ''}`, (world) => {
+    const member = world.at(at);
+    if (member !== undefined) world.behind(member.close(chance > 0));
+  }),
+);
+const expire = place.map((at) => step(`the session of ${at} ends`, (world) => world.disturb('expire', at)));
+const rebalance = place.map((at) => step(`a rebalance is forced (${at})`, (world) => world.disturb('rebalance', at)));
 const crash = fc.tuple(place, fc.boolean()).map(([at, cut]) =>
   step(`${at} crashes${cut ? '' : ', and no socket says so'}`, (world) => {
     const member = world.at(at);
@@ -75,14 +83,19 @@ const drop = ofMember('is cut off', (world, at) => {
 const refuse = fc.tuple(place, fc.boolean()).map(([at, on]) =>
   step(`${at} ${on ? 'is refused when it dials' : 'may dial again'}`, (world) => {
     const member = world.at(at);
-    if (member !== undefined) member.wire.refusing = on;
+    if (member === undefined) return;
+    member.wire.refusing = on;
+    member.doubtful ||= on;
   }),
 );
-const stall = fc
-  .tuple(place, fc.boolean())
-  .map(([at, on]) =>
-    step(`the link of ${at} ${on ? 'stalls' : 'moves again'}`, (world) => world.at(at)?.wire.hold(on)),
-  );
+const stall = fc.tuple(place, fc.boolean()).map(([at, on]) =>
+  step(`the link of ${at} ${on ? 'stalls' : 'moves again'}`, (world) => {
+    const member = world.at(at);
+    if (member === undefined) return;
+    member.wire.hold(on);
+    member.doubtful ||= on;
+  }),
+);
 const produce = fc.tuple(fc.nat({ max: 5 }), fc.integer({ min: 1, max: 12 })).map(([index, count]) =>
   step(`${count} records to partition ${index}`, async (world) => {
     const key = pick(world.log.keys, index);
@@ -109,7 +122,8 @@ const weighted = (weights: readonly (readonly [number, fc.Arbitrary<Step>])[]) =
     .map(([one, chance]) => (chance === 3 ? { ...step(`${one.text}, and at once`, one.run), atOnce: true } : one));
 const reading = [
   [4, join],
-  [10, poll],
+  [10, read],
+  [1, restart],
   [2, seek],
   [1, seekToBeginning],
   [2, pause],
@@ -124,7 +138,15 @@ const reading = [
 ] as const;
 
 /** Consumers that share a group. */
-export const groupSteps = weighted([...reading, [3, commit], [1, commitAt], [2, crash], [1, stall]]);
+export const groupSteps = weighted([
+  ...reading,
+  [3, commit],
+  [1, commitAt],
+  [2, crash],
+  [1, stall],
+  [1, expire],
+  [1, rebalance],
+]);
 /** Consumers that read alone. */
 export const aloneSteps = weighted([...reading, [1, crash], [1, stall]]);
 

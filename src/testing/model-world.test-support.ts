@@ -1,6 +1,6 @@
 // One run of the model: a gateway in memory on a manual clock, the consumers at it, and what must hold after every step and at the end. Knows nothing of how steps are chosen.
 import { ManualClock } from './manual-clock.ts';
-import { ModelGroup, ModelLog, Violation } from './model-log.test-support.ts';
+import { ModelGroup, ModelLog, partitionOf, Violation } from './model-log.test-support.ts';
 import { type MemberConfig, ModelMember } from './model-member.test-support.ts';
 import { seededRandom } from './seeded-random.ts';
 import { createTestGateway } from './test-gateway.ts';
@@ -90,9 +90,26 @@ export class World {
     if (this.at(place) !== undefined) return;
     const group = this.#group ?? new ModelGroup(undefined, this.log);
     this.#groups.add(group);
-    const member = new ModelMember(`c${this.#names++}`, group, this.log, config, (error) => this.#fail(error));
+    const [name, instanceId] = [`c${this.#names++}`, `at ${place % MAX_MEMBERS}`];
+    const member = new ModelMember(name, instanceId, group, this.log, config, (error) => this.#fail(error));
     this.members[place % MAX_MEMBERS] = member;
     this.behind(member.subscribe());
+  }
+  /** Tells the consumer at a place to read, or to acknowledge what it has. */
+  async read(place: number, max: number, how: 'poll' | 'iterator'): Promise<void> {
+    await this.at(place)?.read(max, how, () => this.clock.settle());
+  }
+  /** Ends the session of the consumer at a place, or moves partitions about for no reason. */
+  async disturb(how: 'expire' | 'rebalance', place: number): Promise<void> {
+    const group = await this.#group?.describe();
+    const member = this.at(place);
+    if (group === undefined || member === undefined) return;
+    const { groupId, members } = group;
+    const memberId = member.consumer.groupMetadata()?.memberId;
+    if (how === 'rebalance') return this.log.gateway.rebalance(groupId);
+    if (!members.some((one) => one.memberId === memberId)) return;
+    member.expire();
+    await this.log.gateway.expireSession(groupId, memberId);
   }
   /** Work that nobody waits for until the end. */
   behind(work: Promise<void>): void {
@@ -121,21 +138,10 @@ export class World {
       member.wire.hold(false);
       member.resumeAll();
     }
-    if (this.#group !== undefined && this.#live().length === 0) {
-      this.join(0, {
-        topics: /.*/,
-        autoCommit: true,
-        maxBufferedBytes: 4_096,
-        maxPollRecords: 50,
-        maxPollIntervalMs: 60_000,
-      });
-    }
+    if (this.#group !== undefined && this.#live().length === 0) this.join(0, LAST);
     const end = this.clock.now() + MENDED_AFTER_MS;
-    for (let missing = this.#missing(); ; missing = this.#missing()) {
-      for (const member of this.#live()) while ((await member.poll(50)) > 0) await this.#settle();
-      await this.#settle();
-      if (this.#missing() === undefined) break;
-      if (this.clock.now() > end) throw new Violation(missing ?? '');
+    for (let left = await this.#left(); left !== undefined; left = await this.#left()) {
+      if (this.clock.now() > end) throw new Violation(left);
       await this.clock.tick(STEP_MS);
     }
     const closing = this.#live().map((member) => member.close(true));
@@ -146,20 +152,52 @@ export class World {
   #live(): ModelMember[] {
     return this.members.filter((member): member is ModelMember => member?.live === true);
   }
+  /** Reads all there is; then: what is not yet as it should be in the end. */
+  async #left(): Promise<string | undefined> {
+    for (const member of this.#live())
+      while ((await member.read(50, 'poll', async () => undefined)) > 0) await this.#settle();
+    await this.#settle();
+    return this.#missing() ?? (await this.#unowned());
+  }
   /** A record that somebody should have got and nobody has. */
   #missing(): string | undefined {
     for (const group of this.#groups) {
       const readers = this.#live().filter((member) => member.group === group);
       for (const key of this.log.keys) {
-        const topic = key.slice(0, key.lastIndexOf('-'));
-        const offset = readers.some((member) => member.wants(topic)) ? group.missing(key) : undefined;
-        if (offset !== undefined)
-          return `nobody${group.groupId === undefined ? ` (${readers[0]?.name})` : ''} ever got ${key}@${offset}`;
+        const offset = readers.some((member) => member.wants(topicOf(key))) ? group.missing(key) : undefined;
+        if (offset !== undefined) return `${readers[0]?.name} or another of its group never got ${key}@${offset}`;
       }
     }
     return undefined;
   }
+  /** A partition that does not belong to exactly one of those who want it. */
+  async #unowned(): Promise<string | undefined> {
+    if (this.#group === undefined) return undefined;
+    const { members = [], state = 'Empty' } = (await this.#group.describe()) ?? {};
+    const live = this.#live();
+    if (members.length !== live.length) return `the group has ${members.length} members where ${live.length} are there`;
+    if (state !== 'Stable') return `the group is ${state}`;
+    for (const key of this.log.keys) {
+      if (!live.some((member) => member.wants(topicOf(key)))) continue;
+      const owners = live.filter((member) => member.assigned.includes(key)).map(({ name }) => name);
+      if (owners.length !== 1) return `${key} has the owners ${owners.join() || '(nobody)'}`;
+    }
+    return undefined;
+  }
 }
+
+/** Comes where nobody is left in the end. */
+const LAST: MemberConfig = {
+  topics: /.*/,
+  reads: 'calls',
+  autoCommit: true,
+  fixed: false,
+  assignor: 'uniform',
+  maxBufferedBytes: 4_096,
+  maxPollRecords: 50,
+  maxPollIntervalMs: 60_000,
+};
+const topicOf = (key: string): string => partitionOf(key).topic;
 
 function describe(fields: object): string {
   const cause = 'err' in fields ? fields.err : fields;
