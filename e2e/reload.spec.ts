@@ -68,6 +68,7 @@ test('a duplicated tab is a member of its own, and both are themselves again aft
   const opened = page.waitForEvent('popup');
   await page.evaluate(() => void window.open(location.href));
   const copy = await opened;
+  await copy.waitForURL(/reader/);
   await waitUntilLive(copy);
   expect(await copy.evaluate(() => Object.keys(sessionStorage))).toEqual(['distributedlog:g:0']);
   const other = await memberOf(copy);

@@ -1,6 +1,6 @@
 // What a member gives up and takes on, and how one assignment follows another.
 import { describe, expect, it } from 'vitest';
-import { createTestGateway } from '../testing/index.ts';
+import { createTestGateway, ManualClock } from '../testing/index.ts';
 import { Consumer } from './consumer.ts';
 import { type AssignedPartition, reconcile } from './group-member.ts';
 
@@ -71,5 +71,57 @@ describe('a member', () => {
     expect(consumer.assignment()).toEqual([{ topic: 'a1', partition: 0 }]);
     await gateway.produce('a2', ['new']);
     expect(await consumer.poll({ timeoutMs: 5_000 })).toMatchObject([{ topic: 'a2', offset: 0 }]);
+  });
+  it('of a pattern joins topics that appeared while it was away', async () => {
+    const clock = new ManualClock();
+    await using gateway = await createTestGateway({ clock, topics: [{ name: 'a1' }] });
+    await using consumer = new Consumer({ transport: gateway.transport, clock, groupId: 'g' });
+    await consumer.subscribe(/a\d/);
+    gateway.refuseDials(true);
+    gateway.dropConnections();
+    await clock.settle();
+    await gateway.log.createTopic({ name: 'a2' });
+    gateway.refuseDials(false);
+    await clock.until(() => consumer.assignment().length === 2);
+    expect([...consumer.subscription()].sort()).toEqual(['a1', 'a2']);
+  });
+  it('may commit in onPartitionsRevoked, also when it unsubscribes', async () => {
+    await using gateway = await createTestGateway({ topics: [{ name: 't' }] });
+    await using other = new Consumer({ transport: gateway.transport, groupId: 'g' });
+    await other.subscribe('elsewhere');
+    await using consumer = new Consumer({ transport: gateway.transport, groupId: 'g', autoCommit: false });
+    const at = { topic: 't', partition: 0 };
+    const offsets: (number | undefined)[] = [];
+    await consumer.subscribe('t', {
+      listener: {
+        onPartitionsRevoked: async (partitions, view) => {
+          await view.commit(partitions.map((partition) => ({ ...partition, offset: 7 })));
+          offsets.push((await view.committed(at))?.offset);
+        },
+      },
+    });
+    await consumer.unsubscribe();
+    expect(offsets).toEqual([7]);
+    expect(consumer.groupMetadata()).toBeNull();
+  });
+  it('that left while it waited to try again leaves alone what it got when it joined anew', async () => {
+    const clock = new ManualClock();
+    await using gateway = await createTestGateway({ clock, topics: [{ name: 't' }] });
+    await using consumer = new Consumer({ transport: gateway.transport, clock, groupId: 'g' });
+    const calls: string[] = [];
+    const listener = {
+      onPartitionsAssigned: () => void calls.push('assigned'),
+      onPartitionsRevoked: () => void calls.push('revoked'),
+      onPartitionsLost: () => void calls.push('lost'),
+    };
+    gateway.failNext('join', 'COORDINATOR_NOT_AVAILABLE');
+    const first = consumer.subscribe('t', { listener });
+    await clock.settle();
+    expect(consumer.groupMetadata()).toBeNull();
+    await consumer.unsubscribe();
+    await consumer.subscribe('t', { listener });
+    await clock.tick(5_000);
+    await first;
+    expect(calls).toEqual(['assigned']);
   });
 });

@@ -271,7 +271,7 @@ export class GroupMember {
       for (let stated: readonly string[] | undefined; stated !== this.#topics || this.#phase !== 'in'; ) {
         await this.#keepsake.claim(this.#groupId);
         // Without an id the old member, and all it had, is gone.
-        if (this.#memberId === undefined && !signal.aborted) await this.#host.lose(this.#host.owned());
+        if (this.#memberId === undefined) await this.#host.lose(this.#host.owned());
         if (signal.aborted) throw aborted(signal);
         stated = this.#topics;
         const kept = this.#keepsake.take();

@@ -612,4 +612,21 @@ describe('a session', () => {
     clock.advance(100);
     expect(session.roundTripMs).toBe(20);
   });
+
+  it('was certainly heard when it asked what was answered, whenever the answer was read', async () => {
+    const { session, clock, memory } = open();
+    await session.whenLive();
+    await settled();
+    const liveAt = clock.now();
+    expect(session.heardAt).toBe(liveAt);
+    clock.advance(1_000);
+    // The answer lies in the socket while this process sleeps.
+    memory.holdDelivery(true);
+    const asked = session.request({ type: 'ping' }, { timeoutMs: 60_000 });
+    clock.advance(20_000);
+    expect(session.heardAt).toBe(liveAt);
+    memory.holdDelivery(false);
+    await asked;
+    expect(session.heardAt).toBe(liveAt + 1_000);
+  });
 });
