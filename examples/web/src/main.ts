@@ -134,6 +134,8 @@ addEventListener('popstate', () => {
   store.set({ view, shown });
 });
 
+/** They do something to the records: elsewhere nobody would see what. */
+const RECORDS_KEYS = new Set(['/', 'p', 'l']);
 document.addEventListener('keydown', (event) => {
   if (event.defaultPrevented || event.altKey || event.ctrlKey || event.metaKey) return;
   if (document.querySelector('dialog[open]') !== null) return;
@@ -143,7 +145,7 @@ document.addEventListener('keydown', (event) => {
   }
   if (isTyping(event.target) || !help.singleKeys()) return;
   const { view } = store.get();
-  switch (view === 'groups' && '/l'.includes(event.key) ? '' : event.key) {
+  switch (view === 'groups' && RECORDS_KEYS.has(event.key) ? '' : event.key) {
     case 'g':
       store.set({ view: view === 'groups' ? 'records' : 'groups' });
       break;

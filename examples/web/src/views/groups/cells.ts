@@ -86,7 +86,7 @@ export function createCells(
       button.dataset.owner = owner?.memberId ?? '';
       button.dataset.target = target?.memberId ?? '';
       setText(part.tag, owner?.tag ?? 'free');
-      if (changed && before !== '') button.classList.add('arrived');
+      if (changed && before !== '' && element.dataset.size !== 'small') button.classList.add('arrived');
     }
     button.classList.toggle('aside-of-it', !concerns(cell));
     const depth = lagDepth(cell.lag, maxLag).toFixed(3);

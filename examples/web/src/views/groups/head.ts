@@ -185,7 +185,7 @@ export function createGroupHead(
     if (before !== undefined && now > before.at) {
       const perSecond = ((records - before.records) * 1000) / (now - before.at);
       rate.value = perSecond.toFixed(1);
-      setText(rate, `${formatCount(Math.round(perSecond))} records/s`);
+      setText(rate, store.get().paused ? 'paused' : `${formatCount(Math.round(perSecond))} records/s`);
     }
     before = { records, at: now };
     const { at, description } = groups.get();

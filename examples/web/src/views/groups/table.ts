@@ -79,7 +79,7 @@ export function createGroupTable(
   groups.watch(
     (state) => state.picture,
     (picture) => {
-      if (element.checkVisibility()) show(picture);
+      if (element.closest('[hidden]') === null) show(picture);
     },
   );
   return { element, refresh: () => show(groups.get().picture) };
