@@ -15,6 +15,8 @@ import { Wire } from './model-wire.test-support.ts';
 
 export interface MemberConfig {
   readonly topics: readonly string[] | RegExp;
+  /** Where it reads alone: it names the partitions there are, and gets no others later. */
+  readonly assigns: boolean;
   /** 'calls': poll() and the iterator, as told. 'acks': a stream that acknowledges in any order. */
   readonly reads: 'calls' | 'acks';
   readonly autoCommit: boolean;
@@ -40,6 +42,7 @@ export class ModelMember {
   readonly #config: MemberConfig;
   readonly #log: ModelLog;
   readonly #readings = new Map<string, Reading>();
+  #assigned: readonly string[] | undefined;
   /** Partitions it committed by hand, whenever that takes effect. */
   readonly #byHand = new Set<string>();
   /** What it never acknowledged, and may try to when it is too late. */
@@ -102,15 +105,25 @@ export class ModelMember {
   get assigned(): readonly string[] {
     return this.consumer.assignment().flatMap((at) => (this.#readings.has(keyOf(at)) ? [keyOf(at)] : []));
   }
-  wants(topic: string): boolean {
+  wants(key: string): boolean {
     const { topics } = this.#config;
+    const { topic } = partitionOf(key);
+    if (this.#assigned !== undefined) return this.#assigned.includes(key);
     return topics instanceof RegExp ? topics.test(topic) : topics.includes(topic);
   }
 
   // ── what it is told ──────────────────────────────────────────────────────────────────────────────────────────────
   async subscribe(): Promise<void> {
-    const { topics, reads } = this.#config;
-    const subscribing = this.consumer.subscribe(topics, { listener: this.#listener() });
+    const { topics, reads, assigns } = this.#config;
+    let subscribing: Promise<void>;
+    if (assigns && this.group.groupId === undefined) {
+      const keys = this.#log.keys.filter((key) => this.wants(key));
+      this.#assigned = keys;
+      for (const key of keys) this.#readings.set(key, Object.assign(new Reading(), { ready: true }));
+      subscribing = this.consumer.assign(keys.map(partitionOf));
+    } else {
+      subscribing = this.consumer.subscribe(topics, { listener: this.#listener() });
+    }
     if (reads === 'acks') this.#startStream();
     await this.#doing(subscribing, ['TIMED_OUT']);
   }

@@ -18,6 +18,7 @@ const join = fc
   .record({
     place,
     topics: fc.constantFrom(['a', 'b'], ['a'], 'every topic'),
+    assigns: fc.constantFrom(false, false, true),
     reads: fc.constantFrom('calls', 'calls', 'acks'),
     autoCommit: fc.boolean(),
     fixed: fc.constantFrom(false, false, true),

@@ -1,6 +1,6 @@
 // One run of the model: a gateway in memory on a manual clock, the consumers at it, and what must hold after every step and at the end. Knows nothing of how steps are chosen.
 import { ManualClock } from './manual-clock.ts';
-import { ModelGroup, ModelLog, partitionOf, Violation } from './model-log.test-support.ts';
+import { ModelGroup, ModelLog, Violation } from './model-log.test-support.ts';
 import { type MemberConfig, ModelMember } from './model-member.test-support.ts';
 import { seededRandom } from './seeded-random.ts';
 import { createTestGateway } from './test-gateway.ts';
@@ -164,7 +164,7 @@ export class World {
     for (const group of this.#groups) {
       const readers = this.#live().filter((member) => member.group === group);
       for (const key of this.log.keys) {
-        const offset = readers.some((member) => member.wants(topicOf(key))) ? group.missing(key) : undefined;
+        const offset = readers.some((member) => member.wants(key)) ? group.missing(key) : undefined;
         if (offset !== undefined) return `${readers[0]?.name} or another of its group never got ${key}@${offset}`;
       }
     }
@@ -178,7 +178,7 @@ export class World {
     if (members.length !== live.length) return `the group has ${members.length} members where ${live.length} are there`;
     if (state !== 'Stable') return `the group is ${state}`;
     for (const key of this.log.keys) {
-      if (!live.some((member) => member.wants(topicOf(key)))) continue;
+      if (!live.some((member) => member.wants(key))) continue;
       const owners = live.filter((member) => member.assigned.includes(key)).map(({ name }) => name);
       if (owners.length !== 1) return `${key} has the owners ${owners.join() || '(nobody)'}`;
     }
@@ -189,6 +189,7 @@ export class World {
 /** Comes where nobody is left in the end. */
 const LAST: MemberConfig = {
   topics: /.*/,
+  assigns: false,
   reads: 'calls',
   autoCommit: true,
   fixed: false,
@@ -197,8 +198,6 @@ const LAST: MemberConfig = {
   maxPollRecords: 50,
   maxPollIntervalMs: 60_000,
 };
-const topicOf = (key: string): string => partitionOf(key).topic;
-
 function describe(fields: object): string {
   const cause = 'err' in fields ? fields.err : fields;
   return cause instanceof Error ? (cause.stack ?? cause.message) : JSON.stringify(cause);
