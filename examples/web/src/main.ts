@@ -131,6 +131,7 @@ store.watch(formatChoice, (query, { view }) => {
 });
 addEventListener('popstate', () => {
   const { view, shown } = parseChoice(location.search);
+  viewInAddress = view;
   store.set({ view, shown });
 });
 

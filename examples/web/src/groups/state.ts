@@ -89,6 +89,11 @@ export class GroupsModel {
         groupId,
         description.offsets.reduce((sum, { lag }) => sum + lag, 0),
       );
+      // Newer than the list, which is asked for less often.
+      const { state, members } = description;
+      this.#summaries =
+        this.#summaries?.map((one) => (one.groupId === groupId ? { groupId, state, members: members.length } : one)) ??
+        null;
     }
     this.#listed();
     const before = this.#store.get();

@@ -1,4 +1,6 @@
 // The group view: which groups there are, who owns what in one of them, what happens to it, and this tab as a member. Asks the gateway only while it is in sight.
+import '../../styles/group-members.css';
+import '../../styles/group-cells.css';
 import '../../styles/groups.css';
 import type { AppState, OwnRebalance } from '../../app-state.ts';
 import type { Controller } from '../../controller.ts';
