@@ -223,9 +223,10 @@ export class Members {
     }
   }
 
-  /** The socket is gone: its members are kept as `release` says. */
-  closeAll(release: Release): void {
+  /** The socket is gone: its members are kept, `atMostMs` from now. */
+  closeAll(atMostMs: number | undefined): void {
     if (this.#released !== undefined) return;
+    const release = { heardAt: this.#options.heardAt(), atMostMs };
     this.#released = release;
     this.#cancelWatch?.();
     const memberships = [...this.#held.values()];

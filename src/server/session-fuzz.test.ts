@@ -64,6 +64,31 @@ describe('a session under fire', () => {
         offsets: [{ topicId, partition: 0, offset: 1 }],
       },
       { type: 'committed', id: 10, groupId: 'g', partitions: [{ topicId, partition: 0 }] },
+      {
+        type: 'join',
+        id: 14,
+        consumer: 2,
+        groupId: 'g',
+        instanceId: 'i',
+        assignor: 'range',
+        topics: ['t', 'x'],
+        sessionTimeoutMs: 1_000,
+        rebalanceTimeoutMs: 1_000,
+        maxPollIntervalMs: 1_000,
+      },
+      {
+        type: 'join',
+        id: 15,
+        consumer: 2,
+        groupId: 'g',
+        memberId: 'm',
+        resumeToken: 'r',
+        topics: ['t'],
+        sessionTimeoutMs: 1_000,
+        rebalanceTimeoutMs: 1_000,
+        maxPollIntervalMs: 1_000,
+      },
+      { type: 'deleteGroup', id: 16, groupId: 'g' },
       { type: 'listGroups', id: 11 },
       { type: 'describeGroup', id: 12, groupId: 'g' },
       { type: 'heartbeat', consumers: [{ consumer: 1, busyMs: 10_000 }] },
@@ -106,8 +131,9 @@ describe('a session under fire', () => {
       { weight: 2, arbitrary: binary },
       { weight: 1, arbitrary: fc.nat(5_000) },
     );
+    const closes = fc.constantFrom(undefined, 1000, 1001, 1006, 4510);
     await fc.assert(
-      fc.asyncProperty(fc.boolean(), fc.array(moves, { maxLength: 40 }), async (greets, sequence) => {
+      fc.asyncProperty(fc.boolean(), fc.array(moves, { maxLength: 40 }), closes, async (greets, sequence, code) => {
         const peer = new SessionPeer({ log, clock, limits: { maxMalformedFrames: 1_000 } });
         if (greets) await peer.hello([]);
         for (const move of sequence) {
@@ -119,7 +145,7 @@ describe('a session under fire', () => {
           if (sequence.length % 3 === 0) await Promise.resolve();
         }
         await peer.settle();
-        peer.session.onClosed();
+        peer.session.onClosed(code);
         await peer.settle();
         expect(peer.logged.filter(({ level }) => level === 'error')).toEqual([]);
       }),

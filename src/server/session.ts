@@ -27,6 +27,7 @@ import type { ServerSession, ServerSessionOptions } from './session-port.ts';
 import { CommitTask, FetchTask } from './tasks.ts';
 import { TopicNames } from './topic-names.ts';
 import { cutToUtf8Length, utf8Length } from './utf8-length.ts';
+import { welcome } from './welcome.ts';
 
 type State = 'awaitingHello' | 'live' | 'closed';
 
@@ -243,7 +244,7 @@ class ProtocolSession implements ServerSession {
   }
 
   #onHello(frame: ClientFrameOf<'hello'>): void {
-    const { limits, log, server } = this.#options;
+    const { limits } = this.#options;
     if (!frame.versions.includes(PROTOCOL_VERSION)) {
       const message = `This gateway speaks version ${PROTOCOL_VERSION}, the client ${frame.versions.join(', ')}.`;
       this.#send(errorFrame(new LogError('UNSUPPORTED_VERSION', message)));
@@ -251,21 +252,10 @@ class ProtocolSession implements ServerSession {
       return;
     }
     this.#cancelHelloTimeout?.();
-    this.#cancelHelloTimeout = undefined;
     this.#state = 'live';
     this.#clientId = frame.clientId;
     for (const codec of frame.codecs ?? []) this.#codecs.add(codec);
-    const { maxFrameBytes, maxTextFrameBytes, maxBatchBytes, maxConsumers } = limits;
-    this.#send({
-      type: 'welcome',
-      version: PROTOCOL_VERSION,
-      sessionId: this.sessionId,
-      logId: log.logId,
-      server: { name: server.name, version: server.version },
-      heartbeatIntervalMs: limits.heartbeatIntervalMs,
-      heartbeatTimeoutMs: limits.heartbeatTimeoutMs,
-      limits: { maxFrameBytes, maxTextFrameBytes, maxBatchBytes, maxConsumers },
-    });
+    this.#send(welcome(this.sessionId, this.#options));
     this.#liveness = new Liveness({
       clock: this.#clock,
       intervalMs: limits.heartbeatIntervalMs,
@@ -361,9 +351,8 @@ class ProtocolSession implements ServerSession {
       return;
     }
     this.#send(errorFrame(error, id));
-    this.#malformed++;
     const { maxMalformedFrames } = this.#options.limits;
-    if (this.#malformed > maxMalformedFrames) {
+    if (++this.#malformed > maxMalformedFrames) {
       this.close('PROTOCOL_VIOLATION', `More than ${maxMalformedFrames} frames were malformed.`);
     }
   }
@@ -403,9 +392,9 @@ class ProtocolSession implements ServerSession {
     this.#liveness?.stop();
     this.#requests.close();
     this.#answers.close();
+    this.#members.closeAll(holdMs);
     this.#produces.close();
     this.#fetches.closeAll();
-    this.#members.closeAll({ heardAt: this.#heardAt, atMostMs: holdMs });
     this.#outbox.close();
   }
 }
