@@ -205,6 +205,20 @@ export const groupCases: readonly ConsumerCase[] = [
       ledger.check();
     },
   ),
+  consumerCase('groups-37', "with 'range' partitions of one number of several topics go together", async (world) => {
+    await world.topic('t', 4);
+    await world.topic('u', 4);
+    const members = [0, 1].map(() => new Member(world, { assignor: 'range' }));
+    for (const member of members) (await member.join('t', 'u')).read();
+    await shared(members, [...partitionsOf('t', 4), ...partitionsOf('u', 4)]);
+    for (const { owned } of members) {
+      const of = (topic: string): string[] =>
+        owned.filter((name) => name.startsWith(topic)).map((name) => name.slice(2));
+      equal(of('t'), of('u'), 'partitions of both topics');
+      equal(of('t').length, 2, 'partitions of one');
+    }
+    equal((await world.admin.describeGroup('g')).assignor, 'range', 'assignor');
+  }),
   consumerCase(
     'groups-29',
     'a static member that restarts gets its partitions back and goes on; nobody else moves',

@@ -35,6 +35,11 @@ export const checkedElsewhere: Partial<Record<RuleId, readonly NamedTest[]>> = {
     'src/server/group-restart.test.ts',
     'members come back with the same ids, epochs and partitions; nothing is lost, nothing doubled',
   ),
+  'groups-37': in_(
+    'src/server/group-assignment.test.ts',
+    'gives partitions of one number of topics with one size and the same subscribers to one member',
+    'is what most of its members want; who does not say, and a draw, are for uniform',
+  ),
   'records-3': in_(
     'src/core/buffer.test.ts',
     'delivers nothing of an aborted transaction, also when its marker comes in a later frame',
@@ -54,5 +59,7 @@ export const checkedElsewhere: Partial<Record<RuleId, readonly NamedTest[]>> = {
     'that is gone when fetched again is not noticed',
     'that stays is CORRUPT_MESSAGE on every poll, never delivered, never skipped silently',
   ),
+  'promise-1': in_('e2e/groups.spec.ts', 'five members, tabs and processes: every record is processed'),
+  'promise-7': in_('e2e/groups.spec.ts', 'five members, tabs and processes: every record is processed'),
   'promise-11': in_('gateway/src/backends/embedded/kill.test.ts', 'what was acknowledged survives kill -9'),
 };

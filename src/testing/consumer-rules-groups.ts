@@ -64,6 +64,8 @@ export const groupRules = {
   'groups-34': '`close` tries every step, and rethrows the first error.',
   'groups-35': '`close({ leaveGroup: false })` leaves the member in its group until its session ends.',
   'groups-36': 'A member that is thrown out while it leaves does not come back.',
+  'groups-37':
+    'The `assignor` that most members want decides: `uniform` shares out evenly, `range` gives partitions of one number to one member.',
 
   'promise-1': 'A group gets every record at least once.',
   'promise-2': 'Within an assignment the records of a partition come in the order of their offsets.',
