@@ -1,5 +1,6 @@
 // The consumer's side of its group: joins, follows assignments, gives up what it must, comes back after it was fenced. Knows nothing of records or readers.
 import { LogError, type ServerFrame, type ServerFrameOf, type TopicPartition } from '../protocol/index.ts';
+import { MAX_DELAY_MS } from './config.ts';
 import type { ParsedConsumerConfig } from './consumer-config.ts';
 import { pause } from './consumer-wait.ts';
 import { MemberKeepsake } from './member-keepsake.ts';
@@ -294,8 +295,8 @@ export class GroupMember {
               rebalanceTimeoutMs: config.rebalanceTimeoutMs,
               maxPollIntervalMs: config.maxPollIntervalMs,
             },
-            // Not repeated by the session: on another connection the member must show its token.
-            { signal, retry: false, onAnswer: (reply) => this.#joined(reply) },
+            // Not repeated by the session: on another connection the member must show its token. On the same one it must not ask twice.
+            { signal, retry: false, timeoutMs: MAX_DELAY_MS, onAnswer: (reply) => this.#joined(reply) },
           );
         } catch (cause) {
           stated = undefined;

@@ -133,6 +133,20 @@ describe('a member whose connection drops', () => {
     expect(tap.of('owned').at(-1)?.memberEpoch).toBe(second.groupMetadata()?.epoch);
   });
 
+  it('waits for a slow answer to its join as long as it takes, and does not ask twice', async () => {
+    await using gateway = await gatewayOf();
+    const tap = tapped(gateway);
+    await using consumer = readerOf(gateway, { transport: tap.transport });
+    const joins = gateway.hold('join', { answers: true });
+    const subscribed = consumer.subscribe('t');
+    await clock.run(joins.whenWaiting());
+    await clock.tick(65_000);
+    joins.release();
+    await clock.run(subscribed);
+    expect(consumer.assignment()).toHaveLength(2);
+    expect(tap.of('join')).toHaveLength(1);
+  });
+
   it('states new topics in the join that takes it up again', async () => {
     await using gateway = await gatewayOf();
     await gateway.log.createTopic({ name: 'u' });
