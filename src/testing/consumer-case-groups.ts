@@ -1,7 +1,7 @@
 // What conformance cases of groups share: members that read on in the background, and a ledger of who has what. Knows nothing of gateways.
 import type { ConsumerConfig, RebalanceListener, RebalanceView } from '../core/index.ts';
 import type { ConsumerRecord, TopicPartition } from '../protocol/index.ts';
-import { assert, equal, type TextConsumer, until, type World } from './consumer-case-kit.ts';
+import { equal, type TextConsumer, until, type World } from './consumer-case-kit.ts';
 
 export const nameOf = ({ topic, partition }: TopicPartition): string => `${topic}-${partition}`;
 export const namesOf = (partitions: readonly TopicPartition[]): string[] => partitions.map(nameOf).sort();
@@ -125,9 +125,4 @@ export const partitionsOf = (topic: string, count: number): string[] =>
 /** Calls since `member` was told to forget: empties what it has noted. */
 export function callsOf(member: Member): string[] {
   return member.calls.splice(0);
-}
-export function sole<T>(items: readonly T[], what: string): T {
-  const [only] = items;
-  assert(items.length === 1 && only !== undefined, `${what}: expected one, got ${items.length}`);
-  return only;
 }

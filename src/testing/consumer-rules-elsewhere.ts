@@ -23,9 +23,18 @@ export const checkedElsewhere: Partial<Record<RuleId, readonly NamedTest[]>> = {
     'src/server/group-assignment.test.ts',
     'moves partitions only to a member that joins, and only those of a member that leaves',
   ),
-  'groups-23': in_('src/transport-browser/keepsake.test.ts', 'is there after a reload, and again after the next'),
+  'groups-23': [
+    ...in_('src/transport-browser/keepsake.test.ts', 'is there after a reload, and again after the next'),
+    ...in_('e2e/reload.spec.ts', 'a page that is loaded again is the same member'),
+  ],
   'groups-24': in_('src/server/group-resume.test.ts', 'is kept no longer than its release allows'),
-  'groups-25': in_('src/transport-browser/keepsake.test.ts', 'is not a duplicated tab’s, which has a copy of it'),
+  'groups-25': [
+    ...in_('src/transport-browser/keepsake.test.ts', 'is not a duplicated tab’s, which has a copy of it'),
+    ...in_(
+      'e2e/reload.spec.ts',
+      'a duplicated tab is a member of its own, and both are themselves again after a reload',
+    ),
+  ],
   'groups-27': in_(
     'src/server/group-resume.test.ts',
     'stays good after its successor was sent, since that may be lost; not once the successor has arrived',
