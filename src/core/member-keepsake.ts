@@ -2,7 +2,7 @@
 import { isLabel, isObject } from './config.ts';
 import type { KeepsakeSlot, Transport } from './transport.ts';
 
-export interface KeptMember {
+interface KeptMember {
   readonly memberId: string;
   readonly resumeToken: string;
 }
