@@ -38,7 +38,7 @@ const GROUP = 'bench';
 const SESSION_TIMEOUT_MS = 2_000;
 const GOAL_MS = 2_000;
 /** A record for each partition this often: what is measured is no finer. */
-const RECORD_EVERY_MS = 20;
+const RECORD_EVERY_MS = 50;
 
 type Owners = ReadonlyMap<number, string>;
 interface Measured {

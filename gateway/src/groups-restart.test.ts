@@ -8,6 +8,9 @@ const PARTITIONS = 6;
 const TOPIC = 't';
 const GROUP = 'g';
 
+/** Patient: the machine may be busy. What a test says of time, it measures. */
+const eventually = <T>(look: () => T | Promise<T>): Promise<T> => vi.waitFor(look, { timeout: 20_000, interval: 20 });
+
 const nameOf = ({ topic, partition }: TopicPartition): string => `${topic}-${partition}`;
 
 /** A consumer that reads all the time, and all that it saw. */
@@ -76,18 +79,15 @@ async function setUp() {
     for (const record of await Promise.all(records)) sent.push(`${nameOf(record)}@${record.offset}`);
   };
   const isStable = (members: number) =>
-    vi.waitFor(
-      async () => {
-        const group = await admin.describeGroup(GROUP);
-        expect(group.state).toBe('Stable');
-        expect(group.members).toHaveLength(members);
-        for (const { assignment } of group.members) {
-          expect([Math.floor(PARTITIONS / members), Math.ceil(PARTITIONS / members)]).toContain(assignment.length);
-        }
-        return group;
-      },
-      { timeout: 10_000, interval: 20 },
-    );
+    eventually(async () => {
+      const group = await admin.describeGroup(GROUP);
+      expect(group.state).toBe('Stable');
+      expect(group.members).toHaveLength(members);
+      for (const { assignment } of group.members) {
+        expect([Math.floor(PARTITIONS / members), Math.ceil(PARTITIONS / members)]).toContain(assignment.length);
+      }
+      return group;
+    });
   const startAgain = async (): Promise<Run> => {
     const next = startGateway(dir, Number(new URL(url).port));
     await next.printed(ADDRESS);
@@ -101,7 +101,7 @@ async function threeReaders(url: string, isStable: (members: number) => Promise<
   await Promise.all(readers.map((reader) => reader.start()));
   await isStable(3);
   // What the group knows, its members know.
-  await vi.waitFor(() => {
+  await eventually(() => {
     for (const reader of readers) expect(reader.state().assignment).toHaveLength(2);
   });
   return readers;
@@ -109,7 +109,7 @@ async function threeReaders(url: string, isStable: (members: number) => Promise<
 
 const allRecords = (readers: readonly Reader[]): string[] => readers.flatMap(({ records }) => records).sort();
 
-describe('a group whose gateway starts again', () => {
+describe('a group whose gateway starts again', { timeout: 90_000 }, () => {
   it.each([
     ['stopped', 'SIGTERM'],
     ['killed', 'SIGKILL'],
@@ -119,7 +119,7 @@ describe('a group whose gateway starts again', () => {
       const { url, gateway, admin, produce, sent, isStable, startAgain } = await setUp();
       const readers = await threeReaders(url, isStable);
       await produce(60);
-      await vi.waitFor(() => expect(allRecords(readers)).toEqual([...sent].sort()));
+      await eventually(() => expect(allRecords(readers)).toEqual([...sent].sort()));
       const before = readers.map((reader) => reader.state());
       const rebalances = readers.map((reader) => reader.rebalances.length);
       const { epoch } = await admin.describeGroup(GROUP);
@@ -132,7 +132,7 @@ describe('a group whose gateway starts again', () => {
         running = await startAgain();
         await duringThat;
         await produce(60);
-        await vi.waitFor(() => expect(allRecords(readers)).toEqual([...sent].sort()), { timeout: 10_000 });
+        await eventually(() => expect(allRecords(readers)).toEqual([...sent].sort()));
         // Each with its member's epoch: the group knows it.
         await Promise.all(readers.map(({ consumer }) => consumer.commit()));
       }
@@ -174,7 +174,7 @@ describe('a group whose gateway starts again', () => {
       everybody.push(newcomer);
       await Promise.all([joining, left, produced]);
       const { members } = await isStable(readers.length);
-      await vi.waitFor(() => {
+      await eventually(() => {
         const owned = readers.flatMap((reader) => reader.state().assignment);
         expect(owned.sort()).toEqual(Array.from({ length: PARTITIONS }, (_, i) => `${TOPIC}-${i}`));
       });
@@ -184,15 +184,13 @@ describe('a group whose gateway starts again', () => {
     }
     await produce(60);
     await Promise.all(readers.map(({ consumer }) => consumer.commit()));
-    await vi.waitFor(() => expect(new Set(everybody.flatMap(({ records }) => records))).toEqual(new Set(sent)), {
-      timeout: 10_000,
-    });
+    await eventually(() => expect(new Set(everybody.flatMap(({ records }) => records))).toEqual(new Set(sent)));
     await Promise.all(readers.map((reader) => reader.close()));
-  }, 60_000);
+  });
 
   it('gives the partitions of a member that does not come back to the others, after its session timeout', async () => {
     const { url, gateway, admin, produce, sent, isStable, startAgain } = await setUp();
-    const SESSION_TIMEOUT_MS = 3_000;
+    const SESSION_TIMEOUT_MS = 5_000;
     const other = run(
       '--input-type=module',
       '-e',
@@ -212,9 +210,12 @@ describe('a group whose gateway starts again', () => {
     await Promise.all([gateway.ended, other.ended]);
     const startedAt = performance.now();
     await startAgain();
-    await vi.waitFor(() => expect(readers.every(({ consumer }) => consumer.groupMetadata() !== null)).toBe(true));
 
-    const held = await admin.describeGroup(GROUP);
+    const held = await eventually(async () => {
+      const found = await admin.describeGroup(GROUP);
+      expect(found.members.filter(({ connected }) => connected)).toHaveLength(2);
+      return found;
+    });
     expect(held.members.find(({ memberId }) => memberId === gone)).toMatchObject({ connected: false });
     expect(held.members.find(({ memberId }) => memberId === gone)?.assignment).toHaveLength(2);
     const group = await isStable(2);
@@ -222,7 +223,7 @@ describe('a group whose gateway starts again', () => {
     expect(performance.now() - startedAt).toBeGreaterThan(SESSION_TIMEOUT_MS - 50);
     expect(group.members.map(({ memberId }) => memberId)).not.toContain(gone);
     await produce(60);
-    await vi.waitFor(() => expect(allRecords(readers)).toEqual([...sent].sort()), { timeout: 10_000 });
+    await eventually(() => expect(allRecords(readers)).toEqual([...sent].sort()));
     for (const { rebalances } of readers) expect(rebalances.at(-1)).toMatchObject({ revoked: [], lost: [] });
     await Promise.all(readers.map((reader) => reader.close()));
   });
