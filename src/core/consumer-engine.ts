@@ -92,6 +92,8 @@ export class ConsumerEngine<K, V> {
             throw new LogError('UNKNOWN_MEMBER_ID', 'the consumer is no member of its group at the moment');
           },
           whenIn: async () => {
+            // It has left for good: whoever still tries would wait for nothing.
+            if (this.#ending && this.member?.wanted === false) throw closedError();
             if (this.#isMember) await this.member?.whenIn();
           },
           owns: (topic, partition) => this.fetcher.get(topic, partition) !== undefined,
