@@ -52,6 +52,7 @@ export class ModelMember {
   #idleSince: number;
   /** When the group gave it up though it was in touch. */
   #givenUpAt = Number.NEGATIVE_INFINITY;
+  #inTouch = false;
   #closing = false;
   #reading = false;
 
@@ -91,6 +92,9 @@ export class ModelMember {
       requestTimeoutMs: 20_000,
       reconnectBackoffMaxMs: 500,
       value: text(),
+    });
+    this.consumer.status$.subscribe(({ type }) => {
+      this.#inTouch = type === 'live';
     });
     this.consumer.events$.subscribe((event) => {
       if (event.type === 'gap') this.#guard(() => this.#passedOver(event));
@@ -189,7 +193,7 @@ export class ModelMember {
     }
     let count = 0;
     for (const [key, reading] of this.#readings) {
-      for (const offset of [...reading.unacked].reverse().slice(0, max)) {
+      for (const offset of [...reading.unacked.keys()].reverse().slice(0, max)) {
         count++;
         reading.ack(offset);
         this.group.allow(key, reading.processed ?? 0);
@@ -274,11 +278,12 @@ export class ModelMember {
     if (reading === undefined) throw this.#broken(`got ${key}@${offset}, which it does not have`);
     if (!reading.ready) throw this.#broken(`got ${key}@${offset} before its listener was done`);
     if (reading.paused) throw this.#broken(`got ${key}@${offset}, which it has paused`);
+    if (this.group.groupId !== undefined && !this.#inTouch) throw this.#broken(`got ${key}@${offset} while cut off`);
     if (reading.next !== undefined && reading.next !== offset) {
       throw this.#broken(`got ${key}@${offset} where ${reading.next} comes next`);
     }
     this.#log.check(record);
-    reading.take(offset, toAck);
+    reading.take(offset, toAck ? this.#now : undefined);
     this.group.delivered(key, offset);
   }
   /** What it was given is its own at the coordinator, and nobody else's. */
@@ -287,6 +292,8 @@ export class ModelMember {
     const memberId = this.consumer.groupMetadata()?.memberId;
     const { members = [] } = (await this.group.describe()) ?? {};
     // What ended its session may be on its way to it still.
+    const oldest = Math.min(...[...this.#readings.values()].flatMap(({ unacked }) => [...unacked.values()]));
+    if (this.#now - oldest >= this.#config.maxPollIntervalMs) this.#givenUpAt = this.#now;
     const told = this.#now - this.#givenUpAt > 2 * this.#log.gateway.latencyMs;
     for (const key of told ? new Set(records.map(keyOf)) : []) {
       const owners = members.filter(({ assignment }) => assignment.some((one) => keyOf(one) === key));
@@ -378,7 +385,7 @@ export class ModelMember {
       if (how === 'revoked' && !this.#closing && reading.ready && reading.inHand) {
         throw this.#broken(`lets ${key} go while it is at work on it`);
       }
-      for (const offset of reading.unacked) this.#late.push({ ...partition, offset });
+      for (const offset of reading.unacked.keys()) this.#late.push({ ...partition, offset });
       this.#readings.delete(key);
     }
     if (how === 'revoked' || this.#closing || this.doubtful || this.#isSlow()) return;

@@ -10,8 +10,8 @@ export class Reading {
   next: number | undefined;
   /** As `next`, when the application was last done with all it had. */
   processed: number | undefined;
-  /** Handed out to be acknowledged, in order. */
-  readonly unacked = new Set<number>();
+  /** Handed out to be acknowledged, in order, and when (ms). */
+  readonly unacked = new Map<number, number>();
 
   get inHand(): boolean {
     return this.unacked.size > 0 || this.processed !== this.next;
@@ -26,23 +26,23 @@ export class Reading {
     this.next = offset;
     this.processed = offset;
   }
-  take(offset: number, toAck: boolean): void {
+  /** `at`: it is to be acknowledged, and came at that time. */
+  take(offset: number, at?: number): void {
     this.next = offset + 1;
-    if (toAck) {
-      this.unacked.add(offset);
-      this.settle();
-    }
+    if (at === undefined) return;
+    this.unacked.set(offset, at);
+    this.settle();
   }
   ack(offset: number): void {
     this.unacked.delete(offset);
     this.settle();
   }
   settle(): void {
-    const [first] = this.unacked;
+    const [first] = this.unacked.keys();
     this.processed = first ?? this.next;
   }
   rewind(): void {
-    const [first] = this.unacked;
+    const [first] = this.unacked.keys();
     if (first === undefined) return;
     this.unacked.clear();
     this.next = first;

@@ -82,9 +82,10 @@ const drop = ofMember('is cut off', (world, at) => {
   if (member !== undefined) world.log.gateway.dropConnections({ clientId: member.name });
 });
 const refuse = fc.tuple(place, fc.boolean()).map(([at, on]) =>
-  step(`${at} ${on ? 'is refused when it dials' : 'may dial again'}`, (world) => {
+  step(`${at} ${on ? 'is cut off, and refused when it dials' : 'may dial again'}`, (world) => {
     const member = world.at(at);
     if (member === undefined) return;
+    if (on) world.log.gateway.dropConnections({ clientId: member.name });
     member.wire.refusing = on;
     member.doubtful ||= on;
   }),
@@ -95,6 +96,17 @@ const stall = fc.tuple(place, fc.boolean()).map(([at, on]) =>
     if (member === undefined) return;
     member.wire.hold(on);
     member.doubtful ||= on;
+  }),
+);
+/** What a lease is for: nobody has said that anything is wrong. */
+const deaf = fc.tuple(place, fc.integer({ min: 1, max: 12_000 })).map(([at, ms]) =>
+  step(`${at} hears nothing for ${ms} ms, then reads up to 5`, async (world) => {
+    const member = world.at(at);
+    if (member === undefined) return;
+    member.wire.hold(true);
+    member.doubtful = true;
+    await world.clock.tick(ms);
+    await world.read(at, 5, 'poll');
   }),
 );
 const produce = fc.tuple(fc.nat({ max: 5 }), fc.integer({ min: 1, max: 12 })).map(([index, count]) =>
@@ -131,7 +143,7 @@ const reading = [
   [2, resume],
   [2, leave],
   [3, drop],
-  [1, refuse],
+  [2, refuse],
   [6, produce],
   [2, retain],
   [1, newTopic],
@@ -145,6 +157,7 @@ export const groupSteps = weighted([
   [1, commitAt],
   [2, crash],
   [1, stall],
+  [2, deaf],
   [1, expire],
   [1, rebalance],
 ]);
