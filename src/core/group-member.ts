@@ -172,6 +172,7 @@ export class GroupMember {
   }
   onAssignment(assignment: Assignment): void {
     if (this.#phase !== 'in' || assignment.memberEpoch < this.#memberEpoch) return;
+    this.#memberEpoch = assignment.memberEpoch;
     if (this.lapsed) this.#doubted = assignment;
     else this.#follow(assignment);
   }
@@ -317,8 +318,9 @@ export class GroupMember {
   /** On the read path: an assignment may be right behind the answer. */
   #joined(reply: ServerFrame): void {
     if (reply.type !== 'join') return;
-    const { memberId, resumeToken, heartbeatIntervalMs } = reply;
+    const { memberId, memberEpoch, resumeToken, heartbeatIntervalMs } = reply;
     this.#memberId = memberId;
+    this.#memberEpoch = memberEpoch;
     this.#resumeToken = resumeToken;
     this.#heartbeatIntervalMs = heartbeatIntervalMs;
     this.#lost = undefined;
@@ -326,12 +328,11 @@ export class GroupMember {
     // Before the gateway hears that the answer came: then an older token is worth nothing.
     this.#keepsake.save(resumeToken === undefined ? undefined : { memberId, resumeToken });
     this.#host.deliver(true);
-    this.#follow(reply);
+    this.onAssignment(reply);
     this.#letIn();
   }
 
   #follow(assignment: Assignment): void {
-    this.#memberEpoch = assignment.memberEpoch;
     this.#target = assignment;
     this.#doubted = undefined;
     this.#changed();

@@ -299,6 +299,24 @@ describe('a member that slept', () => {
     await clock.run(third.close());
   });
 
+  it('believes no answer to its join that is older than its sleep', async () => {
+    await using gateway = await gatewayOf();
+    const tap = tapped(gateway);
+    await using sleeper = readerOf(gateway, { transport: tap.transport, clock: wallClock });
+    const { heard, listener } = listenerOf();
+    tap.hold(true, 'join');
+    const subscribed = sleeper.subscribe('t', { listener });
+    await clock.until(() => tap.held.length > 0);
+    tap.hold(true);
+    await gateway.expireSession('g');
+    await clock.settle();
+    slept += 30_000;
+    tap.hold(false);
+    await clock.run(subscribed);
+    expect(heard).toEqual(['assigned 0,1']);
+    expect(tap.of('join')).toHaveLength(2);
+  });
+
   it('believes no heartbeat that is older than its sleep', async () => {
     await using gateway = await gatewayOf(1);
     const tap = tapped(gateway);

@@ -367,10 +367,10 @@ class GatewaySession implements Session {
         this.#driver.tell(frame);
         break;
       case 'produce':
-        this.#answered(this.#produces.onReply(frame));
+        this.#onReply(this.#produces, frame);
         break;
       default:
-        this.#answered(this.#requests.onReply(frame));
+        this.#onReply(this.#requests, frame);
     }
   }
 
@@ -397,11 +397,14 @@ class GatewaySession implements Session {
     this.#driver.tell({ type: 'welcome', sessionId, logId, heartbeatIntervalMs, heartbeatTimeoutMs });
   }
 
-  #answered(sentAt: number | undefined): void {
-    if (sentAt === undefined) return;
-    const roundTripMs = this.clock.now() - sentAt;
-    this.#roundTripMs = Math.min(this.#roundTripMs ?? roundTripMs, roundTripMs);
-    // When it was asked, not now: the answer may have lain in the socket while this process slept.
-    this.#heardAt = sentAt;
+  #onReply(table: RequestTable, frame: Parameters<RequestTable['onReply']>[0]): void {
+    const sentAt = table.sentAt(frame.id);
+    if (sentAt !== undefined) {
+      const roundTripMs = this.clock.now() - sentAt;
+      this.#roundTripMs = Math.min(this.#roundTripMs ?? roundTripMs, roundTripMs);
+      // When it was asked, not now: the answer may have lain in the socket while this process slept. Whoever asked may look at it.
+      this.#heardAt = sentAt;
+    }
+    table.onReply(frame);
   }
 }

@@ -140,12 +140,14 @@ export class RequestTable {
     }
   }
 
-  /**
-   * When it was asked; undefined where nothing asked (any more). Throws INVALID_REQUEST when the answer is of another type.
-   */
-  onReply(frame: ServerFrame & { readonly id: number }): number | undefined {
+  /** When the request that waits for this answer was sent. */
+  sentAt(id: number): number | undefined {
+    return this.#sent.get(id)?.sentAt;
+  }
+  /** Throws INVALID_REQUEST when the answer is of another type. */
+  onReply(frame: ServerFrame & { readonly id: number }): void {
     const entry = this.#sent.get(frame.id);
-    if (entry === undefined) return undefined;
+    if (entry === undefined) return;
     if (frame.type !== entry.type) {
       throw new LogError('INVALID_REQUEST', `request ${frame.id} was ${entry.type}, the answer is ${frame.type}`);
     }
@@ -153,7 +155,6 @@ export class RequestTable {
     entry.onAnswer?.(frame);
     entry.resolve(frame);
     this.#pump();
-    return entry.sentAt;
   }
 
   onError(frame: ErrorFrame & { readonly id: number }): void {
