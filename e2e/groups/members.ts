@@ -96,7 +96,7 @@ export class TabMember implements Member {
   }
   /** SIGSTOP to the renderer. */
   freeze(): void {
-    signal(this.#pid, 'SIGSTOP');
+    if (!signal(this.#pid, 'SIGSTOP')) throw new Error(`${this.name} runs in another process by now`);
   }
   thaw(): void {
     if (this.#pid !== 0) signal(this.#pid, 'SIGCONT');

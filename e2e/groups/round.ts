@@ -168,11 +168,18 @@ export class Round {
     const member = await this.#anyOf(isTab);
     // So that it has something to lose.
     await this.#settled('before the freeze');
-    const life = this.#life(member);
     await member.locate();
-    // In the middle of a record, or wherever it happens to be.
-    const release = this.#dice.below(2) === 0 ? await this.#court.inHand(life) : undefined;
-    this.#say(`${member.name} freezes${release === undefined ? '' : ' with a record in hand'}`);
+    const moment = this.#dice.pick(['with a record in hand', 'wherever it is', 'while it loads again'] as const);
+    if (moment === 'while it loads again') {
+      const before = this.#life(member);
+      this.#court.did({ type: 'reloading', life: before });
+      await member.reload();
+      await this.#court.until(`${member.name} is there again`, () => this.#life(member) !== before);
+      await this.#pause(150);
+    }
+    const life = this.#life(member);
+    const release = moment === 'with a record in hand' ? await this.#court.inHand(life) : undefined;
+    this.#say(`${member.name} freezes ${moment}`);
     member.freeze();
     this.#court.did({ type: 'frozen', life });
     this.#present.delete(member);
