@@ -385,7 +385,9 @@ export class ConsumerEngine<K, V> {
       this.#terminal === undefined &&
       status.type !== 'closed'
     ) {
-      const offsets = this.offsetsOf(partitions, commit);
+      // Waiting may have lost some, whose acknowledgements went with them.
+      const kept = partitions.filter((one) => this.fetcher.get(one.topic, one.partition) === one);
+      const offsets = this.offsetsOf(kept, commit);
       const committer = this.committer;
       await attempt(() => committer.commitProcessed({ timeoutMs: left() }, offsets));
     }
