@@ -102,6 +102,12 @@ const allowed: Record<string, (story: Story) => void> = {
     story.gone('a.1', 'lost', 0, 1);
     expect(story.judge.figures.again['lost session']).toBe(3);
   },
+  'an assignment heard only when its member was frozen already': (story) => {
+    story.judge.did({ type: 'frozen', life: 'a.1' });
+    story.assigned('a.1', 0);
+    story.assigned('b.1', 0);
+    story.work('b.1', 0, 0, 1);
+  },
   'a reload that takes the member over': (story) => {
     story.assigned('a.1', 0);
     story.assigned('b.1', 1);

@@ -158,7 +158,7 @@ export class Judge {
         this.#wrong(entry, `p${number}: ${from} is committed, but ${partition.processed} is not processed`);
       }
       this.#remark(entry, `p${number} from ${from}`);
-      partition.holder = { life, next: from, done: from, frozen: false, end: undefined };
+      partition.holder = { life, next: from, done: from, frozen: life.state === 'frozen', end: undefined };
       this.figures.handovers += 1;
     }
   }
