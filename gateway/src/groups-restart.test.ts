@@ -100,12 +100,14 @@ async function threeReaders(url: string, isStable: (members: number) => Promise<
   const readers = Array.from({ length: 3 }, () => new Reader(url, 30_000));
   await Promise.all(readers.map((reader) => reader.start()));
   await isStable(3);
-  // What the group knows, its members know.
-  await eventually(() => {
-    for (const reader of readers) expect(reader.state().assignment).toHaveLength(2);
-  });
+  await areTold(readers);
   return readers;
 }
+/** Members are told what is saved; the group is Stable a moment earlier. */
+const areTold = (readers: readonly Reader[]) =>
+  eventually(() => {
+    for (const reader of readers) expect(reader.state().assignment).toHaveLength(2);
+  });
 
 const allRecords = (readers: readonly Reader[]): string[] => readers.flatMap(({ records }) => records).sort();
 
@@ -205,6 +207,7 @@ describe('a group whose gateway starts again', { timeout: 90_000 }, () => {
     const readers = [new Reader(url, 30_000), new Reader(url, 30_000)];
     await Promise.all(readers.map((reader) => reader.start()));
     await isStable(3);
+    await areTold(readers);
     gateway.child.kill('SIGKILL');
     other.child.kill('SIGKILL');
     await Promise.all([gateway.ended, other.ended]);
