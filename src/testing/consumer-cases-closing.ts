@@ -163,7 +163,7 @@ export const closingCases: readonly ConsumerCase[] = [
       equal((await world.admin.describeGroup('g')).members.length, 2, 'members after close');
       equal(other.calls, [], 'calls of the other');
       await until('the other has all', () => other.owned.length === 2);
-      assert(Date.now() - since >= 450, `it was kept for only ${Date.now() - since} ms`);
+      assert(Date.now() - since >= 250, `it was kept for only ${Date.now() - since} ms`);
     },
   ),
 ];
