@@ -109,6 +109,29 @@ describe('the memory transport', () => {
     expect(log).toEqual(['open', 'frame a']);
   });
 
+  it('changes its latency for what comes later, and nothing overtakes', () => {
+    const clock = new ManualClock();
+    const transport = memoryTransport({
+      clock,
+      latencyMs: 10,
+      accept: (socket) => ({ onFrame: (frame) => socket.send(frame), onClose: () => undefined }),
+    });
+    const { log, handlers } = recorder();
+    const connection = transport.dial('ws://x/', 'p', handlers);
+    clock.advance(10);
+    transport.latencyMs = 100;
+    connection.send('slow');
+    transport.latencyMs = 1;
+    connection.send('fast');
+    clock.advance(100);
+    expect(log).toEqual(['open']);
+    clock.advance(1);
+    expect(log).toEqual(['open', 'frame slow', 'frame fast']);
+    expect(() => {
+      transport.latencyMs = -1;
+    }).toThrow(/at least 0/);
+  });
+
   it('tells a sender of every frame that it is done with, delivered or lost', async () => {
     const written: string[] = [];
     const transport = memoryTransport({
