@@ -271,6 +271,15 @@ export class ModelMember {
     const bound = this.#config.maxBufferedBytes + batches * this.#log.largestBatch;
     if (bufferedBytes > bound) throw this.#broken(`holds ${bufferedBytes} bytes, more than ${bound}`);
   }
+  /** All is read: nothing is left here, and each position is behind what came last. */
+  async checkEnd(): Promise<void> {
+    const { bufferedBytes } = this.consumer.metrics();
+    if (bufferedBytes !== 0) throw this.#broken(`holds ${bufferedBytes} bytes, though all is read`);
+    for (const [key, { next }] of this.#readings) {
+      const position = await this.consumer.position(partitionOf(key));
+      if (position !== (next ?? position)) throw this.#broken(`stands at ${position} of ${key}, not at ${next}`);
+    }
+  }
   #took(record: Rec, toAck = false): void {
     const key = keyOf(record);
     const { offset } = record;

@@ -176,7 +176,8 @@ export async function checkRuns(grouped: boolean, steps: fc.Arbitrary<Step>, num
     fc.asyncProperty(options, join, fc.array(steps, { minLength: 4, maxLength: 30 }), (world, first, rest) =>
       World.run(world, [first, ...rest]),
     ),
-    { numRuns, ...replay() },
+    // A run that never ends fails too, with its steps.
+    { numRuns, timeout: 30_000, ...replay() },
   );
 }
 

@@ -144,6 +144,7 @@ export class World {
       if (this.clock.now() > end) throw new Violation(left);
       await this.clock.tick(STEP_MS);
     }
+    for (const member of this.#live()) await this.clock.run(member.checkEnd());
     const closing = this.#live().map((member) => member.close(true));
     await this.clock.run(Promise.all(closing));
     await this.clock.run(Promise.all(this.#background));
