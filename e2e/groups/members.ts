@@ -5,6 +5,8 @@ import { Link } from '../support/link.ts';
 import { rendererOf, signal } from '../support/processes.ts';
 import type { MemberSettings } from './member.ts';
 
+const PARK_MS = 2_000;
+
 export type Placed = Omit<MemberSettings, 'bootstrap'>;
 export interface Member {
   readonly name: string;
@@ -94,9 +96,30 @@ export class TabMember implements Member {
     if (this.#page === undefined) throw new Error(`${this.name} is not open`);
     this.#pid = await rendererOf(this.#page);
   }
-  /** SIGSTOP to the renderer. */
-  freeze(): void {
+  /**
+   * SIGSTOP to the renderer, in the middle of a task that is none of the member's: never between the consumer handing a record
+   * out and the member saying so, which no judge could tell from a record handed out after the freeze.
+   */
+  async freeze(): Promise<void> {
+    const page = this.#page;
+    if (page === undefined) throw new Error(`${this.name} is not open`);
+    const parked = page.waitForEvent('console', (message) => message.text() === 'parked');
+    let over = false;
+    const ended = page
+      .evaluate((ms) => {
+        console.log('parked');
+        for (const end = performance.now() + ms; performance.now() < end; );
+      }, PARK_MS)
+      // Only once it is thawed, or closed.
+      .then(
+        () => {
+          over = true;
+        },
+        () => undefined,
+      );
+    await Promise.race([parked, ended]);
     if (!signal(this.#pid, 'SIGSTOP')) throw new Error(`${this.name} runs in another process by now`);
+    if (over) throw new Error(`${this.name} was not stopped in time`);
   }
   thaw(): void {
     if (this.#pid !== 0) signal(this.#pid, 'SIGCONT');

@@ -180,7 +180,7 @@ export class Round {
     const life = this.#life(member);
     const release = moment === 'with a record in hand' ? await this.#court.inHand(life) : undefined;
     this.#say(`${member.name} freezes ${moment}`);
-    member.freeze();
+    await member.freeze();
     this.#court.did({ type: 'frozen', life });
     this.#present.delete(member);
     this.#frozen = member;
