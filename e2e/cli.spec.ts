@@ -177,6 +177,8 @@ test('a group is sent back to where it should read again: shown first, done on -
   shell,
   gateway: _,
 }) => {
+  // Some twenty processes, one after the other.
+  test.slow();
   // What npx would run, without the time it takes.
   const bin = 'node_modules/.bin/dlog';
   const dlog = (line: string) => shell.run(`${bin} ${line}`);

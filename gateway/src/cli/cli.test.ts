@@ -405,6 +405,23 @@ describe('dlog groups', () => {
     );
     expect(await dlog(['groups', 'delete', 'busy'])).toEqual({ code: 0, stdout: 'deleted busy\n', stderr: '' });
   });
+  it('a member that was killed is shown as held, and stands in the way like any other', async () => {
+    await consumed('killed', 'killed');
+    const member = start(['consume', 'killed', '--group', 'killed', '--follow']);
+    await using client = new Client({ bootstrapServers: url });
+    const connected = async () =>
+      (await client.admin().describeGroup('killed')).members.map((one) => [one.connected, one.assignment.length]);
+    await vi.waitFor(async () => expect(await connected()).toEqual([[true, 3]]), { timeout: 15_000 });
+    member.kill('SIGKILL');
+    await vi.waitFor(async () => expect(await connected()).toEqual([[false, 3]]), { timeout: 15_000 });
+    expect((await dlog(['groups', 'describe', 'killed'])).stdout).toMatch(/ dlog +- +held +\d+ +killed +killed:0-2$/m);
+    expect(await dlog(['groups', 'reset', 'killed', '--to', '0', '--execute'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(
+        /\(dlog, held\); stop them first; a held one goes by itself when its sessionTimeoutMs/,
+      ),
+    });
+  });
   it('delete tries every group, and says of each what came of it', async () => {
     await consumed('gone', 'gone-1');
     await consumed('gone-too', 'gone-2');
