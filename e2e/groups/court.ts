@@ -74,10 +74,11 @@ export class Court {
     socket.on('message', (data) => {
       const event: Told = JSON.parse(String(data));
       // In the order of arrival; only what waits for the commits of the group holds up what the same member says after it.
-      turn = turn.then(() => take(event)).catch((error: unknown) => this.#fail(error));
+      turn = turn.then(() => take(event)).catch((error: unknown) => this.fail(error));
     });
   }
-  #fail(error: unknown): void {
+  /** Something else went wrong: whoever waits hears of it. */
+  fail(error: unknown): void {
     this.#failure ??= error instanceof Error ? error : new Error(String(error));
     this.#changed();
   }

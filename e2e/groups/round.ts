@@ -17,6 +17,7 @@ const CUT_MS = { least: 100, most: 1_000 };
 const SURFACES: readonly Surface[] = ['iterator', 'forEach', 'poll', 'stream'];
 const ASK_AGAIN_MS = 50;
 const SETTLE_TIMEOUT_MS = 20_000;
+const ROUND_TIMEOUT_MS = 80_000;
 
 export interface World {
   readonly gateway: GatewayProcess;
@@ -71,9 +72,15 @@ export class Round {
       return new Map(partitions.map((partition) => [partition, committed(partition)]));
     });
     const round = new Round(world, options.seed, options.restart, options.name, court);
+    const tooLong = new AbortController();
+    const timeout = async (): Promise<never> => {
+      await pause(ROUND_TIMEOUT_MS, undefined, { signal: tooLong.signal });
+      throw new Error(`the round is not over after ${ROUND_TIMEOUT_MS} ms\n${court.recent()}`);
+    };
     try {
-      return await round.#play();
+      return await Promise.race([round.#play(), timeout()]);
     } finally {
+      tooLong.abort();
       keep(court.journal());
       await Promise.all(world.members.map((member) => member.dispose()));
       await court.close();
@@ -91,8 +98,9 @@ export class Round {
       await this.#return();
       await this.#settled('return');
     } finally {
-      await producer.stop();
+      producer.stop();
     }
+    await producer.ended();
     await this.#end();
     const { figures } = this.#court.judge;
     return { ...figures, steps: this.#taken, slowest: this.#slowest, ms: Date.now() - began };
@@ -287,7 +295,7 @@ export class Round {
   }
 
   // ── records ──────────────────────────────────────────────────────────────────────────────────────────────────────
-  #produce(): { stop(): Promise<void> } {
+  #produce(): { stop(): void; ended(): Promise<void> } {
     const producer = this.#world.client.producer();
     // Of its own: how many records there are must not decide what befalls the members.
     const dice = new Dice(this.#dice.below(2 ** 31));
@@ -301,11 +309,11 @@ export class Round {
       const partition = dice.below(PARTITIONS);
       const number = numbers[partition] ?? 0;
       numbers[partition] = number + 1;
-      sent.push(send(partition, number));
+      sent.push(send(partition, number).catch((error: unknown) => this.#court.fail(error)));
     }, PRODUCE_EVERY_MS);
     return {
-      async stop() {
-        clearInterval(timer);
+      stop: () => clearInterval(timer),
+      async ended() {
         await Promise.all(sent);
         await producer.close();
       },
