@@ -34,6 +34,8 @@ export class Hand<K, V> {
   /** Ends the run of what was pushed since the last one. */
   endRun(from: ConsumerPartition<K, V>, next: number, wire: number, held: number): void {
     this.#runs.push({ from, generation: from.generation, end: this.records.length, next, wire, held });
+    // One without records before the first record: left for later, that record would be taken for this partition's.
+    if (this.records.length === 0) this.#finishRuns(0);
   }
 
   /** The partition the next record is of. */
