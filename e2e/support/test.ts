@@ -70,7 +70,7 @@ export async function produce(
   client: Client,
   topic: string,
   count: number,
-  options: { from?: number; valueBytes?: number; partition?: number } = {},
+  options: { from?: number; valueBytes?: number; partition?: number | undefined } = {},
 ): Promise<void> {
   const { from = 0, valueBytes = 0, partition } = options;
   const producer = client.producer();
