@@ -47,12 +47,10 @@ const STAGES = {
     'Unit, property, conformance and process tests (vitest)',
     async () => {
       try {
-        await run(bin('vitest'), [
-          'run',
-          '--reporter=dot',
-          '--reporter=json',
-          `--outputFile.json=${join(reports, 'unit.json')}`,
-        ]);
+        const reporters = ['--reporter=dot', '--reporter=json', `--outputFile.json=${join(reports, 'unit.json')}`];
+        // As many random histories of groups as decide whether a change may land; alone, vitest plays fewer.
+        const { MODEL_RUNS = '10000' } = process.env;
+        await run(bin('vitest'), ['run', ...reporters], { env: { MODEL_RUNS } });
       } finally {
         count('unit.json', (report) => ({
           passed: report.numPassedTests,
