@@ -1,4 +1,4 @@
-// The README's two examples, taken from the document itself and run as they stand.
+// The README's examples, taken from the document itself and run as they stand.
 import { execFile } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,19 +18,28 @@ function example(heading: string): string {
   return code;
 }
 
-test.beforeAll(() => mkdirSync(DIR, { recursive: true }));
-test.afterAll(() => rmSync(DIR, { recursive: true, force: true }));
-
-test('the Node example of the README runs', async ({ gateway }) => {
-  const source = example('In Node').replaceAll('localhost:9192', `127.0.0.1:${gateway.port}`);
-  const file = join(DIR, 'node-example.mjs');
+/** Resolves with what it printed. */
+async function runInNode(name: string, source: string): Promise<string> {
+  const file = join(DIR, `${name}-example.mjs`);
   writeFileSync(file, (await transform(source, { loader: 'ts', target: 'node20' })).code);
   const { stdout } = await promisify(execFile)(process.execPath, [file], {
     timeout: 30_000,
     cwd: ROOT,
     env: { ...process.env, FORCE_COLOR: '0', NO_COLOR: '1' },
   });
+  return stdout;
+}
+
+test.beforeAll(() => mkdirSync(DIR, { recursive: true }));
+test.afterAll(() => rmSync(DIR, { recursive: true, force: true }));
+
+test('the Node example of the README runs', async ({ gateway }) => {
+  const stdout = await runInNode('node', example('In Node').replaceAll('localhost:9192', `127.0.0.1:${gateway.port}`));
   expect(stdout).toMatch(/0 .*42/);
+});
+
+test('the testing example of the README runs, without waiting', async () => {
+  expect(await runInNode('testing', example('Testing what you build'))).toBe('2\n1\n');
 });
 
 test('the browser example of the README runs', async ({ gateway, client, page, site }) => {
