@@ -207,6 +207,16 @@ describe('uniform', () => {
     );
   });
 
+  it('takes away first what a member was not to keep anyway', () => {
+    const owned: Owned = new Map([['m0', new Map([['id of a', [2, 3, 0, 1]]])]]);
+    expect(
+      written(assign('uniform', [subscriber('m0', ['a']), subscriber('m1', ['a'])], [topicOf('a', 4)], owned)),
+    ).toEqual([
+      ['m0', ['id of a: 2,3']],
+      ['m1', ['id of a: 0,1']],
+    ]);
+  });
+
   it('evens out along a chain: who shares no topic with the most loaded gets from the one between', () => {
     const wishes = [subscriber('heavy', ['a']), subscriber('between', ['a', 'b']), subscriber('light', ['b'])];
     const topics = [topicOf('a', 4), topicOf('b', 2)];

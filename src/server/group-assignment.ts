@@ -8,7 +8,7 @@ export interface AssignableMember {
   readonly instanceId?: string | undefined;
   /** Names of the topics it subscribes to. */
   readonly topics: ReadonlySet<string>;
-  /** What it was to own so far, as topic id → partition numbers. Names of topics and partitions that are gone are of no account. */
+  /** What it was to own so far, as topic id → partition numbers, the first the last to be given away. Names of topics and partitions that are gone are of no account. */
   readonly owned: ReadonlyMap<string, readonly number[]>;
 }
 export interface AssignableTopic {

@@ -197,13 +197,15 @@ export class Group {
     const { topics, shape } = this.#subscribed();
     this.#shape = shape;
     this.#assignor = agreedAssignor(members.map(({ wishes }) => wishes.assignor));
+    const aimed = new Set(members.flatMap(({ target }) => [...target.keys()]));
     const shared = assignPartitions(
       this.#assignor,
-      members.map(({ memberId, identity, wishes, target }) => ({
+      members.map(({ memberId, identity, wishes, target, held }) => ({
         memberId,
         instanceId: identity.instanceId,
         topics: new Set(wishes.topics),
-        owned: numbersByTopic(target),
+        // What it was to hand over to somebody who is gone it may keep: it has it still.
+        owned: numbersByTopic(new Map([...target, ...kept(held, (key) => !aimed.has(key))])),
       })),
       topics.map(({ name, topicId, partitions }) => ({
         name,

@@ -121,6 +121,23 @@ describe('a group', () => {
     expect(second.owns()).toHaveLength(1);
   });
 
+  it('gives back what its holder has not let go of yet, when the newcomer that was to get it is gone', async () => {
+    const bench = new Bench({}, { t: 5 });
+    const first = await bench.join({ topics: ['later'] });
+    const holder = await bench.join();
+    await first.update(WISHES);
+    await reconciled([first, holder]);
+    const had = [first.owns(), holder.owns()];
+    expect(had.map((of) => of.length)).toEqual([2, 3]);
+    const newcomer = await bench.join();
+    await settled();
+    expect(holder.owns()).toHaveLength(2);
+    await newcomer.membership.leave();
+    await reconciled([first, holder]);
+    expect([first.owns(), holder.owns()]).toEqual(had);
+    expect(await bench.groups.list()).toMatchObject([{ state: 'Stable' }]);
+  });
+
   it('fences a member that does not let go within its rebalance timeout', async () => {
     const bench = new Bench();
     const first = await bench.join({ rebalanceTimeoutMs: 5_000 });

@@ -47,7 +47,7 @@ export function assignUniformly(
 
 const NOTHING: readonly number[] = [];
 
-/** Of the topic, by member, ascending: what exists and is nobody else's. Who does not subscribe any more has nothing. */
+/** Of the topic, by member, in its order: what exists and is nobody else's. Who does not subscribe any more has nothing. */
 function whatTheyHave(
   { name, topicId, partitions }: AssignableTopic,
   members: readonly AssignableMember[],
@@ -56,6 +56,6 @@ function whatTheyHave(
   return members.map(({ topics, owned }) => {
     const claimed = owned.get(topicId);
     if (claimed === undefined || !topics.has(name)) return NOTHING;
-    return claimed.filter((partition) => unclaimed.delete(partition)).sort((a, b) => a - b);
+    return claimed.filter((partition) => unclaimed.delete(partition));
   });
 }
