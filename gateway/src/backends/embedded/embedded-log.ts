@@ -62,10 +62,14 @@ export async function openEmbeddedLog(parts: EmbeddedLogParts): Promise<Embedded
   const logId = knownId ?? randomUUID();
   const leaderEpoch = (knownEpoch ?? 0) + (directory.wasUnclean && knownEpoch !== undefined ? 1 : 0);
   if (logId !== knownId || leaderEpoch !== knownEpoch)
-    await store.commit([
-      { table: 'meta', key: LOG_ID, value: jsonBytes(logId) },
-      { table: 'meta', key: LEADER_EPOCH, value: jsonBytes(leaderEpoch) },
-    ]);
+    await store.commit(
+      [
+        { table: 'meta', key: LOG_ID, value: jsonBytes(logId) },
+        { table: 'meta', key: LEADER_EPOCH, value: jsonBytes(leaderEpoch) },
+      ],
+      // So that a log which filled its disk opens again, to be read and to be cleared.
+      { fromReserve: true },
+    );
   return new EmbeddedLog(parts, logId, leaderEpoch);
 }
 

@@ -3,6 +3,8 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { LogError } from 'distributedlog/protocol';
 import { type Database, open, type RootDatabase } from 'lmdb';
+import * as z from 'zod/mini';
+import { ensureRoom, type FileUse } from './disk-room.ts';
 
 /** File of the store inside the data directory. */
 export const STORE_FILE = 'data.mdb';
@@ -49,10 +51,11 @@ export interface Store {
   lastKeyUpTo(table: TableName, key: Buffer): Buffer | undefined;
   entries(table: TableName, range?: KeyRange): { key: Buffer; value: Buffer }[];
   /**
-   * One transaction; resolves when it is on disk. Values are held until then. Rejects with the cause (a full disk:
-   * `code` 28), and then nothing of it was written.
+   * One transaction at a time; resolves when it is on disk. Values are held until then. Rejects with the cause (a full
+   * disk: "no space left"), and then nothing of it was written. `fromReserve`: it may use the room that is kept for
+   * what gives space back. Default false.
    */
-  commit(mutations: readonly Mutation[]): Promise<void>;
+  commit(mutations: readonly Mutation[], options?: { readonly fromReserve?: boolean }): Promise<void>;
   fileBytes(): number;
   close(): Promise<void>;
 }
@@ -100,6 +103,9 @@ export function openStore(dir: string): Store {
     return found;
   };
 
+  const file = join(dir, STORE_FILE);
+  const use = fileUse(environment, tables);
+
   return {
     getShared(name, key) {
       const shared = table(name).getBinaryFast(key);
@@ -117,7 +123,9 @@ export function openStore(dir: string): Store {
       [...table(name).getRange(range === undefined ? {} : { start: range.from, end: range.to })].map(
         ({ key, value }) => ({ key: copyOfKey(key), value: Buffer.from(value) }),
       ),
-    async commit(mutations) {
+    async commit(mutations, { fromReserve = false } = {}) {
+      const valueBytes = mutations.reduce((sum, { value }) => sum + (value?.length ?? 0), 0);
+      ensureRoom(file, use, { valueBytes, mutations: mutations.length, fromReserve });
       try {
         await environment.batch(() => {
           for (const { table: name, key, value } of mutations) {
@@ -129,8 +137,33 @@ export function openStore(dir: string): Store {
         throw await commitFailure(error);
       }
     },
-    fileBytes: () => statSync(join(dir, STORE_FILE)).size,
+    fileBytes: () => statSync(file).size,
     close: () => environment.close(),
+  };
+}
+
+/** Pages of the file that belong to no tree: two, which take turns in saying where the trees begin. */
+const HEADER_PAGES = 2;
+const tree = z.object({ treeBranchPageCount: z.int(), treeLeafPageCount: z.int(), overflowPages: z.int() });
+const stats = z.extend(tree, { pageSize: z.int(), lastPageNumber: z.int(), root: tree, free: tree });
+const pagesOf = ({ treeBranchPageCount, treeLeafPageCount, overflowPages }: z.infer<typeof tree>): number =>
+  treeBranchPageCount + treeLeafPageCount + overflowPages;
+
+function fileUse(
+  root: RootDatabase<Uint8Array, Buffer>,
+  tables: ReadonlyMap<TableName, Database<Uint8Array, Buffer>>,
+): FileUse {
+  const endBytes = (): number => {
+    const { lastPageNumber, pageSize } = stats.parse(root.getStats());
+    return (lastPageNumber + 1) * pageSize;
+  };
+  return {
+    endBytes,
+    idleBytes() {
+      const own = stats.parse(root.getStats());
+      const pages = [...tables.values()].reduce((sum, table) => sum + pagesOf(stats.parse(table.getStats())), 0);
+      return endBytes() - (HEADER_PAGES + pagesOf(own.root) + pagesOf(own.free) + pages) * own.pageSize;
+    },
   };
 }
 

@@ -174,7 +174,8 @@ export class Writer {
     }
     try {
       for (const participant of transaction.participants.values()) participant.prepare(transaction);
-      if (transaction.mutations.length > 0) await this.options.store.commit(transaction.mutations);
+      const fromReserve = staged.every(({ request }) => request.frees);
+      if (transaction.mutations.length > 0) await this.options.store.commit(transaction.mutations, { fromReserve });
     } catch (error) {
       const failure = await this.fail(error);
       for (const { request } of staged) request.fail(failure);
