@@ -25,6 +25,9 @@ const MENDED_AFTER_MS = 120_000;
 const STEP_MS = 500;
 const MAX_MEMBERS = 4;
 
+/** How long a consumer waits before it tries a commit again. */
+const COMMIT_RETRY_MS = 100;
+
 export class World {
   readonly clock: ManualClock;
   readonly log: ModelLog;
@@ -75,8 +78,8 @@ export class World {
       throw world.#violation?.error ?? error;
     }
     await gateway.close();
-    // What the wire was still carrying.
-    await clock.tick(2 * options.latencyMs);
+    // What the wire was still carrying, and a commit of a crashed consumer that was about to be tried again.
+    await clock.tick(COMMIT_RETRY_MS + 2 * options.latencyMs);
     if (clock.pending > 0) throw new Violation(`${clock.pending} timers are left on the clock`);
   }
 
