@@ -28,6 +28,8 @@ interface Joining {
 interface Held {
   readonly membership: Membership;
   readonly listener: MemberListener;
+  /** A new member of which nothing was heard yet: it may not know who it is, and has done nothing. Nobody will come back for it. */
+  isUnheard: boolean;
   maxPollIntervalMs: number;
   sessionTimeoutMs: number;
 }
@@ -114,9 +116,7 @@ export class Members {
       throw leftMeanwhile();
     }
     if (this.#released !== undefined) {
-      // Who was there before can come back; a newcomer was never told who it is.
-      if (memberId === undefined && frame.instanceId === undefined) await membership.leave();
-      else membership.release(this.#released);
+      await letGo(entered, this.#released);
       throw leftMeanwhile();
     }
     const { fenced } = joining;
@@ -155,7 +155,8 @@ export class Members {
     };
     const membership = await this.#options.groups.join({ ...request, clientId: this.#options.clientId() }, listener);
     const { maxPollIntervalMs, sessionTimeoutMs } = frame;
-    return { membership, listener, maxPollIntervalMs, sessionTimeoutMs };
+    const isUnheard = frame.memberId === undefined && frame.instanceId === undefined;
+    return { membership, listener, isUnheard, maxPollIntervalMs, sessionTimeoutMs };
   }
 
   #forget(consumer: number, listener: MemberListener): void {
@@ -171,7 +172,10 @@ export class Members {
   }
 
   owned(frame: ClientFrameOf<'owned'>): void {
-    this.#held.get(frame.consumer)?.membership.owned(frame.memberEpoch, frame.partitions);
+    const held = this.#held.get(frame.consumer);
+    if (held === undefined) return;
+    held.isUnheard = false;
+    held.membership.owned(frame.memberEpoch, frame.partitions);
   }
 
   /** A consumer that is in no group has left already. */
@@ -223,22 +227,24 @@ export class Members {
     }
   }
 
-  /** The socket is gone: its members are kept, `atMostMs` from now. */
+  /** The socket is gone: its members are kept, `atMostMs` from now, but for those that never said anything. */
   closeAll(atMostMs: number | undefined): void {
     if (this.#released !== undefined) return;
     const release = { heardAt: this.#options.heardAt(), atMostMs };
     this.#released = release;
     this.#cancelWatch?.();
-    const memberships = [...this.#held.values()];
+    const members = [...this.#held.values()];
     this.#held.clear();
-    for (const { membership } of memberships) {
-      try {
-        membership.release(release);
-      } catch (error) {
-        this.#options.onError(error, 'A member could not be released');
-      }
+    for (const member of members) {
+      letGo(member, release).catch((error: unknown) => this.#options.onError(error, 'A member could not be released'));
     }
   }
+}
+
+/** Who was there before, or has said what it owns, can come back. */
+async function letGo({ membership, isUnheard }: Held, release: Release): Promise<void> {
+  if (isUnheard) await membership.leave();
+  else membership.release(release);
 }
 
 function leftMeanwhile(): LogError {

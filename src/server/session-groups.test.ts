@@ -32,15 +32,25 @@ const joinOf = (id: number, consumer = 1, more: Partial<Join> = {}): Join => ({
   maxPollIntervalMs: 300_000,
   ...more,
 });
-async function joined(peer: SessionPeer, id = 1, more: Partial<Join> = {}, consumer = 1): Promise<Joined> {
+/** Joins, and says nothing more. */
+async function answered(peer: SessionPeer, id = 1, more: Partial<Join> = {}, consumer = 1): Promise<Joined> {
   const reply = await peer.request(joinOf(id, consumer, more));
   if (reply.type !== 'join') throw new Error(`${reply.code}: ${reply.message}`);
   return reply;
 }
+/** Joins, and says what it owns, as every client does. */
+async function joined(peer: SessionPeer, id = 1, more: Partial<Join> = {}, consumer = 1): Promise<Joined> {
+  const reply = await answered(peer, id, more, consumer);
+  peer.send(ownedOf(reply, consumer));
+  return reply;
+}
 const tokens = ({ memberId, resumeToken }: Joined) => ({ memberId, resumeToken });
-const ownedOf = ({ memberEpoch, partitions }: Pick<Joined, 'memberEpoch' | 'partitions'>): ClientFrameOf<'owned'> => ({
+const ownedOf = (
+  { memberEpoch, partitions }: Pick<Joined, 'memberEpoch' | 'partitions'>,
+  consumer = 1,
+): ClientFrameOf<'owned'> => ({
   type: 'owned',
-  consumer: 1,
+  consumer,
   memberEpoch,
   partitions: partitions.map((of) => ({ topicId: of.topicId, partitions: of.partitions })),
 });
@@ -283,6 +293,31 @@ describe('a member whose socket is gone', () => {
     expect(silent.closed?.code).toBe(CLOSE_CODES.TIMEOUT.code);
     expect((await log.groups.list()).map(({ members }) => members)).toEqual([1, 1]);
     clock.advance(12_000);
+    expect(await log.groups.list()).toEqual([]);
+  });
+
+  it('is gone at once when it never said what it owns: nobody can know it', async () => {
+    const { peer, log, connect } = await setUp();
+    const first = await answered(peer);
+    const other = await connect();
+    expect(await joined(other)).toMatchObject({ partitions: [] });
+    peer.session.onClosed(1006);
+    expect(await other.frame('assignment')).toMatchObject({ partitions: [{ partitions: [0, 1] }] });
+    expect(await log.groups.list()).toMatchObject([{ members: 1 }]);
+    const again = await connect();
+    expect(await again.request(joinOf(1, 1, tokens(first)))).toMatchObject({ code: 'UNKNOWN_MEMBER_ID' });
+  });
+
+  it('is kept though it said nothing, when it was there before or is static', async () => {
+    const { peer, log, connect, clock } = await setUp();
+    const first = await joined(peer);
+    const other = await connect();
+    await answered(other, 1, tokens(first));
+    await answered(other, 2, { instanceId: 'i' }, 2);
+    other.session.onClosed(1006);
+    clock.advance(29_999);
+    expect(await log.groups.list()).toMatchObject([{ members: 2 }]);
+    clock.advance(1);
     expect(await log.groups.list()).toEqual([]);
   });
 

@@ -436,6 +436,7 @@ describe('the end of a session', () => {
     const { topicId } = await log.createTopic({ name: 't' });
     await peer.request({ type: 'metadata', id: 1, watch: true });
     await peer.request(joinOf(2));
+    peer.send({ type: 'owned', consumer: 1, memberEpoch: 1, partitions: [] });
     for (const consumer of [1, 2]) peer.send(fetchOf(topicId, consumer));
     for (let id = 3; id < 8; id++) peer.send({ type: 'ping', id });
     peer.session.onBinary(encodeProduceFrame(9, topicId, 0, batchOf('v')));
