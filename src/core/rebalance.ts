@@ -87,6 +87,8 @@ export class Rebalance<K, V> {
     if (gone.length === 0) return;
     const names = gone.map(named);
     for (const partition of gone) partition.withheld = true;
+    // The listener may itself unsubscribe or close, and shall not hear of them again.
+    await undefined;
     await this.#tell((listener) =>
       how === 'lost'
         ? listener.onPartitionsLost?.(names, this.#host.view)
