@@ -214,6 +214,8 @@ export class Reader<K, V> {
       };
       this.#waiter = done;
       signal?.addEventListener('abort', done, { once: true });
+      // A seek may have taken what was in hand.
+      this.host.gate.check();
     });
   }
   /** Lets other tasks run when this one has been at it for a while: data, timers, rendering. */
