@@ -78,9 +78,8 @@ export class RecordIterator<K, V> implements AsyncIterator<ConsumerRecord<K, V>,
   }
 
   next(): Promise<IteratorResult<ConsumerRecord<K, V>, undefined>> {
-    if (this.#pending !== undefined) return this.#queue(() => this.next());
     const reader = this.#reader;
-    if (this.#state === 'reading') {
+    if (this.#pending === undefined && this.#state === 'reading') {
       reader.processed();
       reader.recheck();
       const value = reader.next();
@@ -89,7 +88,14 @@ export class RecordIterator<K, V> implements AsyncIterator<ConsumerRecord<K, V>,
         return Promise.resolve({ done: false, value });
       }
     }
-    return this.#queue(() => this.#refill());
+    const refill = () => this.#refill();
+    const result = this.#pending?.then(refill, refill) ?? refill();
+    const settled = (): void => {
+      if (this.#pending === result) this.#pending = undefined;
+    };
+    this.#pending = result;
+    result.then(settled, settled);
+    return result;
   }
   async return(): Promise<IteratorResult<ConsumerRecord<K, V>, undefined>> {
     if (this.#state === 'reading') {
@@ -98,17 +104,6 @@ export class RecordIterator<K, V> implements AsyncIterator<ConsumerRecord<K, V>,
     }
     this.#state = 'done';
     return { done: true, value: undefined };
-  }
-
-  #queue<T>(work: () => Promise<T>): Promise<T> {
-    const before = this.#pending;
-    const result = before === undefined ? work() : before.then(work, work);
-    const settled = (): void => {
-      if (this.#pending === result) this.#pending = undefined;
-    };
-    this.#pending = result;
-    result.then(settled, settled);
-    return result;
   }
   async #refill(): Promise<IteratorResult<ConsumerRecord<K, V>, undefined>> {
     const reader = this.#reader;
