@@ -1,0 +1,67 @@
+// What a member hands over, and when, where the application does something of its own meanwhile.
+import { describe, expect, it } from 'vitest';
+import { createTestGateway, ManualClock } from '../testing/index.ts';
+import { T0, textConsumerOf } from './consumer.test-support.ts';
+
+const clock = new ManualClock();
+
+describe('a member', () => {
+  it('that seeks back while it gives a partition up has nothing of it in hand any more', async () => {
+    await using gateway = await createTestGateway({ clock, topics: [{ name: 't', partitions: 1 }] });
+    await using first = textConsumerOf(gateway, { clock, groupId: 'g' });
+    await first.subscribe('t');
+    await gateway.produce('t', ['a', 'b']);
+    const got: (string | null)[] = [];
+    const reading = first.stream({ manualAck: true }).subscribe(({ value }) => got.push(value));
+    await clock.until(() => got.length === 2);
+    await gateway.log.createTopic({ name: 'u', partitions: 1 });
+    const heard: string[] = [];
+    const moved = first.subscribe('u', {
+      listener: {
+        onPartitionsRevoked: () => void heard.push('revoked'),
+        onPartitionsLost: () => void heard.push('lost'),
+      },
+    });
+    await clock.settle();
+    expect(heard).toEqual([]);
+    first.seek(T0, 0);
+    await clock.settle();
+    expect(heard).toEqual(['revoked']);
+    await clock.run(moved);
+    reading.unsubscribe();
+  });
+
+  for (const call of ['close', 'unsubscribe'] as const) {
+    for (const autoCommit of [true, false]) {
+      it(`may call ${call}() from its listener, which hears of each loss once, with autoCommit ${autoCommit}`, async () => {
+        await using gateway = await createTestGateway({ clock, topics: [{ name: 't', partitions: 1 }] });
+        const consumer = textConsumerOf(gateway, { clock, groupId: 'g', autoCommit });
+        let heard = 0;
+        let ended: Promise<void> | undefined;
+        const told = (): void => {
+          if (++heard < 5) ended = consumer[call]();
+        };
+        await consumer.subscribe('t', { listener: { onPartitionsRevoked: told, onPartitionsLost: told } });
+        await clock.settle();
+        await gateway.expireSession('g');
+        await clock.until(() => heard > 0);
+        await clock.run(ended ?? Promise.reject(new Error('not called')));
+        expect(heard).toBe(1);
+        await clock.run(consumer.close());
+      });
+    }
+  }
+});
+
+describe('an iterator', () => {
+  it('that is asked for several records at once gives one to each', async () => {
+    await using gateway = await createTestGateway({ clock, topics: [{ name: 't', partitions: 1 }] });
+    await using consumer = textConsumerOf(gateway, { clock });
+    await consumer.assign([T0]);
+    const iterator = consumer[Symbol.asyncIterator]();
+    const results = Promise.all([iterator.next(), iterator.next(), iterator.next()]);
+    await gateway.produce('t', ['a', 'b', 'c']);
+    expect((await clock.run(results)).map(({ value }) => value?.value)).toEqual(['a', 'b', 'c']);
+    await iterator.return?.();
+  });
+});
