@@ -52,6 +52,8 @@ export class ModelMember {
   #idleSince: number;
   /** When the group gave it up though it was in touch. */
   #givenUpAt = Number.NEGATIVE_INFINITY;
+  /** The group may have given it up just before it went on; it hears of that when it reads again. */
+  #wasSlow = false;
   #hasPaused = false;
   #inTouch = false;
   #closing = false;
@@ -137,7 +139,10 @@ export class ModelMember {
     if (this.#closing || this.#reading) return 0;
     if (this.#config.reads === 'acks') return this.#acknowledge(max);
     this.#reading = true;
-    if (this.#now - this.#idleSince >= this.#config.maxPollIntervalMs) this.#givenUpAt = this.#now;
+    if (this.#now - this.#idleSince >= this.#config.maxPollIntervalMs) {
+      this.#givenUpAt = this.#now;
+      this.#wasSlow = true;
+    }
     try {
       return await (how === 'poll' ? this.#poll(max) : this.#iterate(max, settle));
     } finally {
@@ -401,6 +406,10 @@ export class ModelMember {
       this.#readings.delete(key);
     }
     if (how === 'revoked' || this.#closing || this.doubtful || this.#isSlow()) return;
+    if (this.#wasSlow) {
+      this.#wasSlow = false;
+      return;
+    }
     throw this.#broken(`lost ${partitions.map(keyOf).join(', ')}, though it was there all the time`);
   }
   /** It has been at its work for longer than the group waits. */
