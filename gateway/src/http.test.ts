@@ -119,7 +119,11 @@ describe('/metrics', () => {
     };
     const joined = async (client: TestClient, member: { memberId?: string; resumeToken?: string } = {}) => {
       client.send({ type: 'join', id: 1, consumer: 0, ...wishes, ...member });
-      return client.next('join');
+      const answer = await client.next('join');
+      const partitions = answer.partitions.map((of) => ({ topicId: of.topicId, partitions: of.partitions }));
+      client.send({ type: 'owned', consumer: 0, memberEpoch: answer.memberEpoch, partitions });
+      await client.ping(2);
+      return answer;
     };
     const client = await TestClient.greeted(gateway.url);
     const { memberId, resumeToken } = await joined(client);
