@@ -330,7 +330,7 @@ export class ConsumerEngine<K, V> {
           at.topicId === undefined ? [] : [{ topic, partition, topicId: at.topicId }],
         ),
       revoke: (partitions) => this.subscription.rebalance.revoke(partitions),
-      lose: (partitions) => this.subscription.rebalance.lose(partitions),
+      lose: () => this.subscription.rebalance.lose(),
       assign: (partitions) => this.subscription.assigned(partitions),
       deliver: (on) => {
         if (!on) this.reader.giveBack();

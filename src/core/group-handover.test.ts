@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { createTestGateway, ManualClock } from '../testing/index.ts';
 import { T0, textConsumerOf } from './consumer.test-support.ts';
+import type { TopicPartition, Transport } from './public.ts';
 
 const clock = new ManualClock();
 
@@ -29,6 +30,30 @@ describe('a member', () => {
     expect(heard).toEqual(['revoked']);
     await clock.run(moved);
     reading.unsubscribe();
+  });
+
+  it('has nothing left of another log, not even of topics that this one has only later', async () => {
+    const topics = ['t', 'u'].map((name) => ({ name, partitions: 1 }));
+    await using before = await createTestGateway({ clock, topics, random: () => 0.1 });
+    await using after = await createTestGateway({ clock, topics: topics.slice(1), autoCreateTopics: false });
+    let now = before;
+    const transport: Transport = {
+      ...before.transport,
+      dial: (...how) => now.transport.dial(...how),
+    };
+    await using consumer = textConsumerOf(before, { clock, transport, groupId: 'g', autoCommit: false });
+    const heard: string[] = [];
+    const hear = (how: string) => (partitions: readonly TopicPartition[]) =>
+      void heard.push(`${how} ${partitions.map(({ topic }) => topic)}`);
+    await consumer.subscribe(['t', 'u'], {
+      listener: { onPartitionsAssigned: hear('assigned'), onPartitionsLost: hear('lost') },
+    });
+    expect(heard).toEqual(['assigned t,u']);
+    now = after;
+    before.dropConnections();
+    await clock.until(() => heard.length > 2);
+    expect(heard).toEqual(['assigned t,u', 'lost t,u', 'assigned u']);
+    expect(consumer.assignment()).toEqual([{ topic: 'u', partition: 0 }]);
   });
 
   for (const call of ['close', 'unsubscribe'] as const) {

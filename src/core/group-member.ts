@@ -27,8 +27,8 @@ export interface MemberHost {
   owned(): readonly AssignedPartition[];
   /** Stops delivery, waits until nothing is in hand (or rebalanceTimeoutMs is over), commits, tells the listener, lets go. Never rejects. */
   revoke(partitions: readonly AssignedPartition[]): Promise<void>;
-  /** They are gone: waits for the reader's next turn, tells the listener, lets go. Never rejects. */
-  lose(partitions: readonly AssignedPartition[]): Promise<void>;
+  /** All of it is gone: waits for the reader's next turn, tells the listener, lets go. Never rejects. */
+  lose(): Promise<void>;
   /** Takes them on, tells the listener, delivers. Never rejects. */
   assign(partitions: readonly AssignedPartition[]): Promise<void>;
   /** false: the member may have been given up on, so nothing is delivered. */
@@ -248,7 +248,7 @@ export class GroupMember {
     this.#out();
     this.#lost = error;
     this.#host.fail(error);
-    void this.#host.lose(this.#host.owned());
+    void this.#host.lose();
   }
   #letIn(): void {
     for (const { resolve } of this.#waiters.splice(0)) resolve();
@@ -273,7 +273,7 @@ export class GroupMember {
       for (let stated: readonly string[] | undefined; stated !== this.#topics || this.#phase !== 'in'; ) {
         await this.#keepsake.claim(this.#groupId);
         // Without an id the old member, and all it had, is gone.
-        if (this.#memberId === undefined) await this.#host.lose(this.#host.owned());
+        if (this.#memberId === undefined) await this.#host.lose();
         if (signal.aborted) throw aborted(signal);
         stated = this.#topics;
         const kept = this.#keepsake.take();

@@ -54,9 +54,9 @@ export class Rebalance<K, V> {
     if (inTime) await this.#host.autoCommit(mine.filter((one) => this.#has(one)));
     await this.drop(mine, inTime ? 'revoked' : 'lost');
   }
-  /** They are another's already: told to the listener when nothing of them is in hand. */
-  async lose(partitions: readonly TopicPartition[]): Promise<void> {
-    const mine = this.#withhold(partitions);
+  /** All there are, are another's already, or of a log that is gone: told to the listener when nothing of them is in hand. */
+  async lose(): Promise<void> {
+    const mine = this.#withhold([...this.#host.fetcher.partitions.values()]);
     if (mine.length === 0) return;
     await this.#host.letGo(mine, undefined);
     await this.drop(mine, 'lost');
