@@ -239,6 +239,17 @@ describe('a resume token', () => {
 });
 
 describe('a static member', () => {
+  it('whose place was taken while it was away is told so, and does not take it back', async () => {
+    const bench = new Bench();
+    const older = await bench.join({ instanceId: 'i' });
+    older.membership.release({ heardAt: bench.clock.now() });
+    const newer = await bench.join({ instanceId: 'i' });
+    expect(await outcome(bench.resume(older, { instanceId: 'i' }))).toBe('FENCED_INSTANCE_ID');
+    expect([newer.fenced, newer.takenOver]).toEqual([[], 0]);
+    await newer.membership.leave();
+    expect(await outcome(bench.resume(older, { instanceId: 'i' }))).toBe('UNKNOWN_MEMBER_ID');
+  });
+
   it('that comes back gets the very same partitions under another member id, and nobody else’s move', async () => {
     const bench = new Bench({}, { t: 5, u: 2 });
     const wishes = { topics: ['t', 'u'] };

@@ -108,6 +108,10 @@ class Coordinator implements CoordinatedGroups {
         member?.tokenHashes.includes(presented) === true &&
         member.identity.principal === principal;
       if (found === undefined || member === undefined || !isTheirs) {
+        // Who comes back late does not take back what a newer one took: it would fence that one for good.
+        if (instanceId !== undefined && member === undefined && found?.findInstance(instanceId) !== undefined) {
+          throw instanceTaken(instanceId);
+        }
         throw new LogError(
           'UNKNOWN_MEMBER_ID',
           `Group "${groupId}" has no member ${memberId} for this resume token; join without a memberId.`,
@@ -123,11 +127,10 @@ class Coordinator implements CoordinatedGroups {
     const member = new Member({ memberId: randomUuid(random), instanceId, clientId, principal }, request, clock);
     member.tokenHashes = [fresh];
     const static_ = instanceId === undefined ? undefined : found?.findInstance(instanceId);
-    if (found !== undefined && static_ !== undefined) {
-      const message = `Another member joined with the groupInstanceId ${JSON.stringify(instanceId)}.`;
+    if (found !== undefined && instanceId !== undefined && static_ !== undefined) {
       this.#resumed++;
       const older = found.replace(static_, member, holder);
-      older?.listener.onFenced(new LogError('FENCED_INSTANCE_ID', message));
+      older?.listener.onFenced(instanceTaken(instanceId));
       return member;
     }
     if (found !== undefined && found.size >= maxGroupMembers) {
@@ -326,6 +329,11 @@ class Coordinator implements CoordinatedGroups {
     for (const { group } of this.#entries.values()) group.end();
     await Promise.all([...this.#entries.values()].map(({ saver }) => saver.pending));
   }
+}
+
+function instanceTaken(instanceId: string): LogError {
+  const message = `Another member joined with the groupInstanceId ${JSON.stringify(instanceId)}.`;
+  return new LogError('FENCED_INSTANCE_ID', message);
 }
 
 function checkGroupId(groupId: string): void {

@@ -163,7 +163,7 @@ export interface Membership extends Assignment {
   release(options: { readonly heardAt: number; readonly atMostMs?: number | undefined }): void;
 }
 export interface GroupPort {
-  /** UNKNOWN_MEMBER_ID: a memberId without the resume token that belongs to it, or of a member that is gone. */
+  /** UNKNOWN_MEMBER_ID: a memberId without the resume token that belongs to it, or of a member that is gone; FENCED_INSTANCE_ID: of one whose instanceId another member has now. */
   join(request: JoinRequest, listener: MemberListener): Promise<Membership>;
   /** In the order given; a member (id and epoch) must own what it commits, and without one the group must have no members. */
   commit(
