@@ -376,11 +376,10 @@ export class ConsumerEngine<K, V> {
     this.reader.giveBack();
     if (this.reader.manual) await attempt(() => this.#letGo(partitions, timeoutMs));
     const { autoCommit } = this.config;
-    // A member that was fenced has lost what it would commit.
-    const fenced = this.subscription.mode === 'topics' && this.member?.identity === undefined;
     if (
       autoCommit &&
-      !fenced &&
+      // What it would commit is another's.
+      !this.member?.lost &&
       this.committer !== undefined &&
       this.#terminal === undefined &&
       status.type !== 'closed'

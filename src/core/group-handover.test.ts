@@ -1,7 +1,7 @@
 // What a member hands over, and when, where the application does something of its own meanwhile.
 import { describe, expect, it } from 'vitest';
 import { createTestGateway, ManualClock } from '../testing/index.ts';
-import { T0, textConsumerOf } from './consumer.test-support.ts';
+import { eventsOf, T0, textConsumerOf } from './consumer.test-support.ts';
 import type { TopicPartition, Transport } from './public.ts';
 
 const clock = new ManualClock();
@@ -54,6 +54,15 @@ describe('a member', () => {
     await clock.until(() => heard.length > 2);
     expect(heard).toEqual(['assigned t,u', 'lost t,u', 'assigned u']);
     expect(consumer.assignment()).toEqual([{ topic: 'u', partition: 0 }]);
+  });
+
+  it('of assigned partitions only loses none when it closes', async () => {
+    await using gateway = await createTestGateway({ clock, topics: [{ name: 't', partitions: 1 }] });
+    const consumer = textConsumerOf(gateway, { clock, groupId: 'g' });
+    const events = eventsOf(consumer);
+    await consumer.assign([T0]);
+    await clock.run(consumer.close());
+    expect(events.find(({ type }) => type === 'rebalance')).toMatchObject({ revoked: [T0], lost: [] });
   });
 
   for (const call of ['close', 'unsubscribe'] as const) {

@@ -114,6 +114,10 @@ export class GroupMember {
   get heartbeatIntervalMs(): number {
     return this.#heartbeatIntervalMs;
   }
+  /** What the consumer still has as a member is not its own any more. */
+  get lost(): boolean {
+    return this.#lost !== undefined;
+  }
   /** Has asked to be a member and not left since. */
   get wanted(): boolean {
     return this.#phase !== 'out';

@@ -137,11 +137,9 @@ export class Subscription<K, V> {
     this.#abort.abort();
     await this.#dropAll();
   }
-  /** What a member that was fenced still has is not its own any more. */
   #dropAll(): Promise<void> {
     const { fetcher, member } = this.#host;
-    const lost = member !== undefined && member.identity === undefined;
-    return this.rebalance.drop([...fetcher.partitions.values()], lost ? 'lost' : 'revoked');
+    return this.rebalance.drop([...fetcher.partitions.values()], member?.lost ? 'lost' : 'revoked');
   }
   stop(): void {
     this.#abort.abort();
