@@ -1,5 +1,6 @@
 // Makes sure that a transaction has room in the store's file before the library writes it. Knows nothing of tables or records.
 import { closeSync, openSync, statfsSync, statSync, writeSync } from 'node:fs';
+import { LogError } from 'distributedlog/protocol';
 
 // Why the library must never find the disk full: when a write fails with an errno, its C code prints what it tried into
 // a buffer of 100 bytes that is too short for it (for a large value, or at a large position), and the process aborts
@@ -13,6 +14,8 @@ import { closeSync, openSync, statfsSync, statSync, writeSync } from 'node:fs';
 const PLENTY_BYTES = 256 * 1024 * 1024;
 /** Kept at the end of the file for what gives space back: 128 removed values with all that they touch. */
 const RESERVE_BYTES = 4 * 1024 * 1024;
+/** Left to the rest of the machine, so that a log that filled its disk can be opened again. */
+const LEFT_FREE_BYTES = 2 * 1024 * 1024;
 /** Upper bound of what a transaction writes beside its values: the paths to them, and the list of free pages. */
 const OVERHEAD_BYTES = 1024 * 1024;
 const OVERHEAD_BYTES_PER_MUTATION = 2 * 4096;
@@ -32,10 +35,10 @@ export interface RoomNeeded {
   readonly fromReserve: boolean;
 }
 
-/** Throws an error that says "no space left" (or why the file cannot grow), having changed nothing that counts. */
+/** Throws KAFKA_STORAGE_ERROR ("no space left") or the file system's error; the transaction must then not be tried. */
 export function ensureRoom(file: string, use: FileUse, { valueBytes, mutations, fromReserve }: RoomNeeded): void {
   const { bavail, bsize } = statfsSync(file);
-  const free = bavail * bsize;
+  const free = Math.max(0, bavail * bsize - LEFT_FREE_BYTES);
   const needed = valueBytes + OVERHEAD_BYTES + mutations * OVERHEAD_BYTES_PER_MUTATION;
   if (free >= PLENTY_BYTES + needed) return;
   const { size, blocks } = statSync(file);
@@ -47,7 +50,7 @@ export function ensureRoom(file: string, use: FileUse, { valueBytes, mutations, 
   // Pages that were skipped when they were new have no blocks yet. (Not every system counts blocks.)
   const holes = blocks > 0 ? Math.max(0, size - blocks * 512) : 0;
   if (free < missing + Math.min(holes, needed))
-    throw new Error(`no space left on device: ${free} bytes are free, a transaction may need ${missing} more`);
+    throw new LogError('KAFKA_STORAGE_ERROR', `disk full: no space left for ${needed} bytes in ${file}`);
   if (missing > 0) extend(file, missing);
 }
 
