@@ -101,7 +101,7 @@ export class Members {
     const held = this.#held.get(consumer);
     if (held !== undefined && held.membership.groupId === groupId && held.membership.memberId === memberId) {
       await held.membership.update(frame);
-      if (joining.left) throw leftMeanwhile();
+      if (joining.left || this.#released !== undefined) throw leftMeanwhile();
       held.maxPollIntervalMs = frame.maxPollIntervalMs;
       held.sessionTimeoutMs = frame.sessionTimeoutMs;
       this.#watch();
@@ -130,7 +130,7 @@ export class Members {
   async #enter(frame: JoinFrame, joining: Joining): Promise<Held> {
     const { type: _, id: __, consumer, ...request } = frame;
     let over = false;
-    const isOver = (): boolean => over || this.#released !== undefined;
+    const isOver = (): boolean => over || joining.left || this.#released !== undefined;
     const listener: MemberListener = {
       onAssignment: (assignment) => {
         if (isOver()) return;

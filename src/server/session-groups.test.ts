@@ -4,7 +4,7 @@ import { CLOSE_CODES, type ClientFrameOf, encodeBatch, type ServerFrameOf } from
 import { ManualClock } from '../testing/manual-clock.ts';
 import { SessionPeer } from '../testing/session-peer.ts';
 import type { Limits } from './limits.ts';
-import type { GroupPort, Log } from './log.ts';
+import type { GroupPort, Log, Membership } from './log.ts';
 import { memoryLog } from './memory-log.ts';
 
 type Join = ClientFrameOf<'join'>;
@@ -431,6 +431,69 @@ describe('a member taken up over another socket', () => {
       code: 'UNKNOWN_MEMBER_ID',
     });
     expect(await other.request(joinOf(2, 1, tokens(first)))).toMatchObject({ code: 'UNKNOWN_MEMBER_ID' });
+  });
+});
+
+describe('what takes its time', () => {
+  /** Members of which joins and updates are answered only after `answer`. */
+  async function slow() {
+    const { log, clock, connect, peer: unused } = await setUp();
+    unused.session.onClosed();
+    const memberIds: string[] = [];
+    let gate = Promise.resolve();
+    let answer = (): void => undefined;
+    const hold = (): void => {
+      gate = new Promise((resolve) => {
+        answer = resolve;
+      });
+    };
+    const groups = {
+      join: async (...args: Parameters<GroupPort['join']>) => {
+        const membership = await log.groups.join(...args);
+        memberIds.push(membership.memberId);
+        const update = membership.update.bind(membership);
+        const slowly: Membership['update'] = async (wishes) => {
+          const assignment = await update(wishes);
+          await gate;
+          return assignment;
+        };
+        await gate;
+        return Object.assign(membership, { update: slowly });
+      },
+    };
+    const peer = await connect(Object.create(log, { logId: { value: 'l' }, groups: { value: groups } }));
+    return { log, clock, peer, memberIds, hold, answer: () => answer() };
+  }
+
+  it('leaves no timer when the socket closes while its member states other topics', async () => {
+    const { peer, clock, hold, answer } = await slow();
+    const { memberId } = await joined(peer);
+    hold();
+    peer.send(joinOf(2, 1, { memberId, sessionTimeoutMs: 3_000 }));
+    await peer.settle();
+    peer.session.onClosed();
+    answer();
+    await peer.settle();
+    expect(clock.pending, 'the end of the member').toBe(1);
+    clock.advance(3_000);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('a member that left while it joined has no say in the next join of its consumer', async () => {
+    const { peer, log, memberIds, hold, answer } = await slow();
+    hold();
+    peer.send(joinOf(1));
+    await peer.settle();
+    await peer.request({ type: 'leave', id: 2, consumer: 1 });
+    peer.send(joinOf(3));
+    await peer.settle();
+    expect(memberIds).toHaveLength(2);
+    await log.groups.expire('g', memberIds[0]);
+    answer();
+    await peer.settle();
+    expect(peer.all('join')).toMatchObject([{ id: 3, memberId: memberIds[1] }]);
+    expect(peer.all('error')).toMatchObject([{ id: 1, code: 'UNKNOWN_MEMBER_ID' }]);
+    expect(peer.all('fenced')).toEqual([]);
   });
 });
 
