@@ -56,6 +56,27 @@ describe('the topic cache', () => {
     expect(topics.byName('a')?.topicId).toBe('3');
   });
 
+  it('believes a push that came right behind an answer, though the answer is looked at later', async () => {
+    const behind: { readonly push: Parameters<SessionTopics['onTopics']>[0]; readonly answer: TopicInfo[] }[] = [];
+    const topics = new SessionTopics(
+      async (_, options) => {
+        const reply: ServerFrameOf<'metadata'> = { type: 'metadata', id: 1, topics: behind[0]?.answer ?? [] };
+        options?.onAnswer?.(reply);
+        const next = behind.shift();
+        if (next !== undefined) topics.onTopics(next.push);
+        return reply;
+      },
+      (error) => expect.unreachable(String(error)),
+    );
+    const push = (changed: TopicInfo[], deleted: string[]) => ({ type: 'topics' as const, changed, deleted });
+    behind.push({ answer: [info('a', '1'), info('b', '2')], push: push([info('new', '3')], ['b']) });
+    await topics.watch();
+    expect(topics.names().toSorted()).toEqual(['a', 'new']);
+    behind.push({ answer: [], push: push([info('c', '4')], []) });
+    expect(await topics.describe(['c'])).toEqual([info('c', '4')]);
+    expect(await topics.describe(['c'])).toEqual([]);
+  });
+
   it('goes on asking on a new connection until it is watched again, one question at a time', async () => {
     const options: { retry?: unknown; signal?: AbortSignal | undefined }[] = [];
     const topics = new SessionTopics(

@@ -18,6 +18,8 @@ export class SessionTopics implements TopicCache {
   readonly #ends = new Map<string, Map<number, LogEnds>>();
   readonly #changeListeners = new Set<() => void>();
   readonly #endsListeners = new Set<() => void>();
+  /** For each answer that has come and has not been looked at: the names that were pushed behind it. */
+  readonly #behind = new Set<Set<string>>();
   #watching = false;
   #firstList: Promise<void> | undefined;
   #rewatch: AbortController | undefined;
@@ -75,27 +77,23 @@ export class SessionTopics implements TopicCache {
     options?: RequestOptions & { autoCreate?: boolean },
   ): Promise<TopicInfo[]> {
     if (names === undefined) {
-      const { topics } = await this.#ask({}, options);
-      this.#replaceAll(topics);
-      return topics;
+      await this.#learn({}, options);
+      return [...this.#byName.values()];
     }
     for (const name of names) checkTopicName(name);
     if (names.length === 0) return [];
-    const { topics, errors = [] } = await this.#ask({ topics: [...names], autoCreate: options?.autoCreate }, options);
-    const found = new Set(topics.map((topic) => topic.name));
-    this.#update(
-      topics,
-      names.filter((name) => !found.has(name)),
-    );
+    const errors = await this.#learn({ topics: [...names], autoCreate: options?.autoCreate }, options);
     for (const problem of errors) {
       const error = errorOf(problem);
       if (!error.retriable) throw new LogError(error.code, error.message, { topic: problem.topic });
     }
-    return topics;
+    return [...new Set(names)].flatMap((name) => this.#byName.get(name) ?? []);
   }
 
   /** A push. */
   onTopics({ changed, deleted }: ServerFrameOf<'topics'>): void {
+    for (const names of this.#behind)
+      for (const name of [...changed.map((topic) => topic.name), ...deleted]) names.add(name);
     this.#update(changed, deleted);
   }
 
@@ -112,15 +110,26 @@ export class SessionTopics implements TopicCache {
   }
 
   async #watchFromNow(options: RequestOptions | undefined): Promise<void> {
-    this.#replaceAll((await this.#ask({ watch: true }, options)).topics);
+    await this.#learn({ watch: true }, options);
   }
 
-  #replaceAll(topics: readonly TopicInfo[]): void {
-    const names = new Set(topics.map((topic) => topic.name));
-    this.#update(
-      topics,
-      this.names().filter((name) => !names.has(name)),
-    );
+  /** Asks, and takes the answer for the truth on what it was asked for, but for what a push behind it knows better. */
+  async #learn(
+    question: Parameters<AskMetadata>[0],
+    options: RequestOptions | undefined,
+  ): Promise<NonNullable<ServerFrameOf<'metadata'>['errors']>> {
+    const newer = new Set<string>();
+    try {
+      const { topics, errors } = await this.#ask(question, { ...options, onAnswer: () => this.#behind.add(newer) });
+      const there = new Set([...topics.map((topic) => topic.name), ...newer]);
+      this.#update(
+        topics.filter((topic) => !newer.has(topic.name)),
+        (question.topics ?? this.names()).filter((name) => !there.has(name)),
+      );
+      return errors ?? [];
+    } finally {
+      this.#behind.delete(newer);
+    }
   }
 
   #update(changed: readonly TopicInfo[], deleted: readonly string[]): void {
