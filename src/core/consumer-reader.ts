@@ -218,13 +218,15 @@ export class Reader<K, V> {
       this.host.gate.check();
     });
   }
-  /** Lets other tasks run when this one has been at it for a while: data, timers, rendering. */
+  /** Has been at it for a while. */
+  get late(): boolean {
+    return this.host.clock.now() - this.#turnBegan >= TURN_MS;
+  }
+  /** Lets other tasks run when this one is late: data, timers, rendering. */
   breathe(): Promise<void> | undefined {
-    const { clock } = this.host;
-    const now = clock.now();
-    if (now - this.#turnBegan < TURN_MS) return undefined;
+    if (!this.late) return undefined;
     return nextTask().then(() => {
-      this.#turnBegan = clock.now();
+      this.#turnBegan = this.host.clock.now();
     });
   }
 }

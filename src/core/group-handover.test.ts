@@ -1,8 +1,8 @@
 // What a member hands over, and when, where the application does something of its own meanwhile.
 import { describe, expect, it } from 'vitest';
 import { createTestGateway, ManualClock } from '../testing/index.ts';
-import { eventsOf, T0, textConsumerOf } from './consumer.test-support.ts';
-import type { TopicPartition, Transport } from './public.ts';
+import { eventsOf, T0, tapped, textConsumerOf } from './consumer.test-support.ts';
+import type { Clock, TopicPartition, Transport } from './public.ts';
 
 const clock = new ManualClock();
 
@@ -85,6 +85,45 @@ describe('a member', () => {
       });
     }
   }
+});
+
+describe('a stream whose `next` takes its time', () => {
+  let worked = 0;
+  const wallClock: Clock = {
+    now: () => clock.now() + worked,
+    after: (delayMs, callback) => clock.after(delayMs, callback),
+  };
+
+  it('lets others have their turn within a slice, and ends it when the member may have been given up', async () => {
+    await using gateway = await createTestGateway({ clock, topics: [{ name: 't', partitions: 1 }] });
+    const tap = tapped(gateway);
+    const consumer = textConsumerOf(gateway, { clock: wallClock, transport: tap.transport, groupId: 'g' });
+    await consumer.subscribe('t');
+    await gateway.produce(
+      't',
+      Array.from({ length: 500 }, (_, i) => `v${i}`),
+    );
+    await clock.settle();
+    let got = 0;
+    let gotInOneTurn = 0;
+    const reading = consumer.stream().subscribe(() => {
+      if (got++ === 0) {
+        setImmediate(() => {
+          gotInOneTurn = got;
+        });
+        tap.hold(true);
+      }
+      worked += 100;
+    });
+    for (let turn = 0; turn < 100; turn++) await new Promise(setImmediate);
+    expect(gotInOneTurn).toBeLessThan(20);
+    expect(got).toBeGreaterThan(280);
+    expect(got).toBeLessThan(320);
+    tap.hold(false);
+    await clock.until(() => got === 500);
+    reading.unsubscribe();
+    await clock.run(consumer.close());
+  });
 });
 
 describe('an iterator', () => {
