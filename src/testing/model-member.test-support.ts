@@ -192,8 +192,14 @@ export class ModelMember {
     });
     this.#stopStream = () => subscription.unsubscribe();
   }
+  /** What waits for its acknowledgement for too long may have cost it its membership, which it is only about to hear. */
+  #noteOldest(): void {
+    const oldest = Math.min(...[...this.#readings.values()].flatMap(({ unacked }) => [...unacked.values()]));
+    if (this.#now - oldest >= this.#config.maxPollIntervalMs) this.#givenUpAt = this.#now;
+  }
   /** Not in the order they came: the newest first. */
   #acknowledge(max: number): number {
+    this.#noteOldest();
     for (const late of this.#late.splice(0)) {
       if (this.#readings.get(keyOf(late))?.unacked.has(late.offset) !== true) this.consumer.ack(late);
     }
@@ -309,8 +315,7 @@ export class ModelMember {
     const memberId = this.consumer.groupMetadata()?.memberId;
     const { members = [] } = (await this.group.describe()) ?? {};
     // What ended its session may be on its way to it still.
-    const oldest = Math.min(...[...this.#readings.values()].flatMap(({ unacked }) => [...unacked.values()]));
-    if (this.#now - oldest >= this.#config.maxPollIntervalMs) this.#givenUpAt = this.#now;
+    this.#noteOldest();
     const told = this.#now - this.#givenUpAt > 2 * this.#log.gateway.latencyMs;
     for (const key of told ? new Set(records.map(keyOf)) : []) {
       const owners = members.filter(({ assignment }) => assignment.some((one) => keyOf(one) === key));
