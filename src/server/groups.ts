@@ -21,7 +21,7 @@ import { Member } from './member.ts';
 import type { Holder } from './member-presence.ts';
 import { HeldMembership, unknownMember } from './membership.ts';
 import { randomUuid } from './random-id.ts';
-import { createResumeToken, hashOfToken, rotated } from './resume-tokens.ts';
+import { createResumeToken, hashOfToken } from './resume-tokens.ts';
 import { readStoredForm, storedForm } from './stored-group.ts';
 
 export interface CoordinatedGroupsOptions {
@@ -92,8 +92,7 @@ class Coordinator implements CoordinatedGroups {
     await save();
     holder.answering = false;
     const { clock } = this.#options;
-    const freshToken = () => this.#freshToken();
-    return new HeldMembership({ group, member, holder, resumeToken: token, clock, freshToken, save });
+    return new HeldMembership({ group, member, holder, resumeToken: token, clock, save });
   }
 
   /** Who held the member until now hears of it before this returns. */
@@ -117,7 +116,8 @@ class Coordinator implements CoordinatedGroups {
           `Group "${groupId}" has no member ${memberId} for this resume token; join without a memberId.`,
         );
       }
-      member.tokenHashes = rotated(member.tokenHashes, fresh, presented);
+      // The answer may be lost, so what the client came with stays good until it says what it owns.
+      member.tokenHashes = [fresh, presented];
       member.identity = { ...member.identity, clientId: request.clientId };
       this.#resumed++;
       const older = found.takeUp(member, request, holder);

@@ -149,7 +149,7 @@ export interface Membership extends Assignment {
   readonly groupId: string;
   readonly memberId: string;
   readonly heartbeatIntervalMs: number;
-  /** For the client, to take the member up again; absent where the log cannot keep members. `update` brings another one. */
+  /** For the client, to take the member up again; absent where the log cannot keep members. */
   readonly resumeToken?: string | undefined;
   /** States another subscription. */
   update(wishes: MemberWishes): Promise<Assignment>;

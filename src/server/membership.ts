@@ -5,7 +5,6 @@ import type { Group } from './group.ts';
 import type { Assignment, Membership, MemberWishes } from './log.ts';
 import { type Member, partitionId } from './member.ts';
 import type { Holder } from './member-presence.ts';
-import { confirmed, rotated } from './resume-tokens.ts';
 
 export interface MembershipOptions {
   readonly group: Group;
@@ -13,8 +12,6 @@ export interface MembershipOptions {
   readonly holder: Holder;
   readonly resumeToken: string;
   readonly clock: Clock;
-  /** Another token, and what is kept of it. */
-  readonly freshToken: () => Promise<{ readonly token: string; readonly hash: string }>;
   /** Resolves when what is the case now survives a restart. */
   readonly save: () => Promise<void>;
 }
@@ -24,19 +21,16 @@ const MAX_HEARTBEAT_INTERVAL_MS = 25_000;
 export class HeldMembership implements Membership {
   readonly groupId: string;
   readonly memberId: string;
+  readonly resumeToken: string;
   readonly #options: MembershipOptions;
-  #resumeToken: string;
 
   constructor(options: MembershipOptions) {
     this.#options = options;
     this.groupId = options.group.groupId;
     this.memberId = options.member.memberId;
-    this.#resumeToken = options.resumeToken;
+    this.resumeToken = options.resumeToken;
   }
 
-  get resumeToken(): string {
-    return this.#resumeToken;
-  }
   get memberEpoch(): number {
     return this.#options.member.told.memberEpoch;
   }
@@ -50,15 +44,11 @@ export class HeldMembership implements Membership {
 
   async update(wishes: MemberWishes): Promise<Assignment> {
     this.#mustBeAlive();
-    const { group, member, holder, freshToken, save } = this.#options;
+    const { group, member, holder, save } = this.#options;
     holder.answering = true;
     try {
-      const { token, hash } = await freshToken();
-      this.#mustBeAlive();
-      member.tokenHashes = rotated(member.tokenHashes, hash, undefined);
       group.update(member, wishes);
       await save();
-      this.#resumeToken = token;
       return member.told;
     } finally {
       holder.answering = false;
@@ -67,9 +57,10 @@ export class HeldMembership implements Membership {
 
   owned(memberEpoch: number, partitions: readonly { topicId: string; partitions: readonly number[] }[]): void {
     if (!this.#isAlive) return;
-    const { group, member, holder, save } = this.#options;
-    if (!holder.answering && member.tokenHashes.length > 1) {
-      member.tokenHashes = confirmed(member.tokenHashes);
+    const { group, member, save } = this.#options;
+    if (member.tokenHashes.length > 1) {
+      // The client has shown that it has the newest one.
+      member.tokenHashes = member.tokenHashes.slice(0, 1);
       void save();
     }
     const held = new Set<string>();

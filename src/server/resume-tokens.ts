@@ -14,17 +14,3 @@ export async function hashOfToken(token: string): Promise<string> {
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(token)));
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
-
-/**
- * The hashes that are good once `fresh` is handed out in answer to a join made with `presented` (undefined: by the connection that holds the member).
- * The answer may be lost, so the token the client has stays good until `confirmed`.
- */
-export function rotated(hashes: readonly string[], fresh: string, presented: string | undefined): readonly string[] {
-  const known = presented ?? hashes[0];
-  return known === undefined ? [fresh] : [fresh, known];
-}
-
-/** The client has shown that it has the newest one. */
-export function confirmed(hashes: readonly string[]): readonly string[] {
-  return hashes.length > 1 ? hashes.slice(0, 1) : hashes;
-}
