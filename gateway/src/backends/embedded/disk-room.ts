@@ -16,7 +16,7 @@ const PLENTY_BYTES = 256 * 1024 * 1024;
 const RESERVE_BYTES = 4 * 1024 * 1024;
 /** Left to the rest of the machine, so that a log that filled its disk can be opened again. */
 const LEFT_FREE_BYTES = 2 * 1024 * 1024;
-/** Upper bound of what a transaction writes beside its values: the paths to them, and the list of free pages. */
+/** Counted for what a transaction writes beside its values, generously: the paths to them, and the list of free pages. */
 const OVERHEAD_BYTES = 1024 * 1024;
 const OVERHEAD_BYTES_PER_MUTATION = 2 * 4096;
 const ZEROS_BYTES = 1024 * 1024;
