@@ -148,9 +148,7 @@ export class Members {
         if (isOver()) return;
         over = true;
         this.#forget(consumer, listener);
-        const waiting = this.#joining.get(consumer);
-        if (waiting === undefined) this.#tellFenced(consumer, error);
-        else waiting.fenced = error;
+        this.#fence(consumer, error);
       },
     };
     const membership = await this.#options.groups.join({ ...request, clientId: this.#options.clientId() }, listener);
@@ -165,6 +163,13 @@ export class Members {
 
   #tellAssignment(consumer: number, { memberEpoch, partitions }: Assignment): void {
     this.#options.send({ type: 'assignment', consumer, memberEpoch, partitions: mutable(partitions) });
+  }
+
+  /** Told after the answer to a join that is under way: the newest word is what the client acts upon. */
+  #fence(consumer: number, error: LogError): void {
+    const waiting = this.#joining.get(consumer);
+    if (waiting === undefined) this.#tellFenced(consumer, error);
+    else waiting.fenced = error;
   }
 
   #tellFenced(consumer: number, error: LogError): void {
@@ -194,7 +199,7 @@ export class Members {
     if (held === undefined || busyMs <= held.maxPollIntervalMs) return;
     this.#held.delete(consumer);
     const message = `The application was at its work for ${busyMs} ms, longer than maxPollIntervalMs (${held.maxPollIntervalMs}); the member has left its group.`;
-    this.#tellFenced(consumer, new LogError('FENCED_MEMBER_EPOCH', message));
+    this.#fence(consumer, new LogError('FENCED_MEMBER_EPOCH', message));
     await held.membership.leave();
   }
 
@@ -222,7 +227,7 @@ export class Members {
       if (silentMs < sessionTimeoutMs) continue;
       this.#held.delete(consumer);
       const message = `The client was not heard for ${silentMs} ms, longer than sessionTimeoutMs (${sessionTimeoutMs}); the member has left its group.`;
-      this.#tellFenced(consumer, new LogError('FENCED_MEMBER_EPOCH', message));
+      this.#fence(consumer, new LogError('FENCED_MEMBER_EPOCH', message));
       membership.release({ heardAt: heardAt() });
     }
   }

@@ -479,6 +479,20 @@ describe('what takes its time', () => {
     expect(clock.pending).toBe(0);
   });
 
+  it('a member that is busy for too long while it states other topics is fenced after the answer, never before', async () => {
+    const { peer, hold, answer } = await slow();
+    const { memberId } = await joined(peer, 1, { maxPollIntervalMs: 1_000 });
+    hold();
+    peer.send(joinOf(2, 1, { memberId, maxPollIntervalMs: 1_000 }));
+    await peer.settle();
+    peer.send({ type: 'heartbeat', consumers: [{ consumer: 1, busyMs: 1_001 }] });
+    await peer.settle();
+    answer();
+    await peer.settle();
+    const said = peer.frames.filter(({ type }) => type === 'join' || type === 'fenced').map(({ type }) => type);
+    expect(said).toEqual(['join', 'join', 'fenced']);
+  });
+
   it('a member that left while it joined has no say in the next join of its consumer', async () => {
     const { peer, log, memberIds, hold, answer } = await slow();
     hold();
