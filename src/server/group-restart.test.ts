@@ -121,6 +121,18 @@ describe('after a restart', () => {
     expect((await bench.resume(member, { groupId: 'good' })).memberId).toBe(member.memberId);
   });
 
+  it('a state that can neither be read nor be removed leaves the others as they were', async () => {
+    const bench = new Bench();
+    const member = await bench.join({ groupId: 'good' });
+    const good = bench.disk.get('good') ?? '';
+    bench.disk.clear();
+    bench.disk.set('bad', '{}').set('good', good);
+    bench.full = true;
+    bench.restart();
+    expect((await bench.groups.list()).map(({ groupId }) => groupId)).toEqual(['good']);
+    expect((await bench.resume(member, { groupId: 'good' })).memberId).toBe(member.memberId);
+  });
+
   it('a state that says one partition is held twice gives it to one', async () => {
     const bench = new Bench();
     await bench.join();

@@ -194,6 +194,7 @@ class Coordinator implements CoordinatedGroups {
 
   async #load(): Promise<void> {
     const { store, clock } = this.#options;
+    const unreadable: string[] = [];
     try {
       for (const [groupId, stored] of await store.states()) {
         if (this.#closed) return;
@@ -202,9 +203,10 @@ class Coordinator implements CoordinatedGroups {
           this.#entry(groupId).group.restore(epoch, members);
         } catch (error) {
           this.#report(error, `The saved members of group "${groupId}" cannot be read; they are forgotten`);
-          await store.saveState(groupId, undefined);
+          unreadable.push(groupId);
         }
       }
+      for (const groupId of unreadable) await store.saveState(groupId, undefined);
     } catch (error) {
       this.#report(error, 'The saved members of groups cannot be read');
     }
