@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { ERROR_TABLE } from '../protocol/index.ts';
 import { ManualClock } from '../testing/manual-clock.ts';
-import { join, outcome, settled, WISHES } from './groups.test-support.ts';
+import { Bench, join, outcome, settled, WISHES } from './groups.test-support.ts';
 import { memoryLog } from './memory-log.ts';
 
 async function setUp(...topics: { name: string; partitions?: number }[]) {
@@ -30,6 +30,21 @@ describe('a commit', () => {
       'FENCED_MEMBER_EPOCH',
     ]);
     expect(ERROR_TABLE.STALE_MEMBER_EPOCH.retriable).toBe(true);
+  });
+
+  it('looks a topic up once, however many of its partitions it names', async () => {
+    const bench = new Bench();
+    const { membership } = await bench.join();
+    const topicId = bench.topics.byName('t')?.topicId ?? '';
+    const looked: string[] = [];
+    const byId = bench.topics.byId.bind(bench.topics);
+    bench.topics.byId = (id) => {
+      looked.push(id);
+      return byId(id);
+    };
+    const offsets = [0, 1, 2, 3].map((partition) => ({ topicId, partition, offset: 1 }));
+    expect(await bench.groups.commit('g', membership, offsets)).toHaveLength(4);
+    expect(looked).toEqual([topicId]);
   });
 
   it('of what is being taken away is still taken, until the member has let go', async () => {

@@ -1,5 +1,5 @@
 // Committed offsets of groups: who may commit what, and what is read back. Knows nothing of how members come and go.
-import { type ErrorCode, LogError, PROTOCOL_LIMITS } from '../protocol/index.ts';
+import { type ErrorCode, LogError, PROTOCOL_LIMITS, type TopicInfo } from '../protocol/index.ts';
 import type { TopicCatalogue } from './group.ts';
 import type { StoredOffsets } from './group-description.ts';
 import type { CommittedOffset, GroupOffsetToCommit, GroupStore, PartitionRef } from './log.ts';
@@ -25,7 +25,8 @@ export class GroupOffsets {
     holder: Member | undefined,
     offsets: readonly GroupOffsetToCommit[],
   ): Promise<CommitAnswer[]> {
-    const answers = offsets.map((offset) => this.#check(offset, holder));
+    const topics = this.#known(offsets);
+    const answers = offsets.map((offset) => check(offset, topics.get(offset.topicId), holder));
     const accepted = offsets.filter((_, i) => answers[i]?.error === undefined);
     // Nothing is awaited before the write begins: commits reach the store in the order they were made.
     if (accepted.length > 0) await this.#write(groupId, accepted);
@@ -50,34 +51,14 @@ export class GroupOffsets {
   async read(groupId: string): Promise<StoredOffsets> {
     await this.#writes.get(groupId);
     const stored = await this.#store.read(groupId);
-    const topics = new Map([...new Set(stored.map(({ topicId }) => topicId))].map((id) => [id, this.#topics.byId(id)]));
+    const topics = this.#known(stored);
     const existing = stored.filter(({ topicId }) => topics.get(topicId) !== undefined);
     return new Map(existing.map((offset) => [partitionId(offset), offset]));
   }
 
-  #check(offset: GroupOffsetToCommit, holder: Member | undefined): CommitAnswer {
-    const { topicId, partition, metadata } = offset;
-    const refuse = (code: ErrorCode, message: string) => ({
-      topicId,
-      partition,
-      error: new LogError(code, message, { partition }),
-    });
-    if (!Number.isSafeInteger(offset.offset) || offset.offset < 0) {
-      return refuse('INVALID_REQUEST', `Offset ${offset.offset} cannot be committed: 0 to 2^53 - 1 are allowed.`);
-    }
-    const topic = this.#topics.byId(topicId);
-    if (topic === undefined) return refuse('UNKNOWN_TOPIC_ID', `There is no topic with the id ${topicId}.`);
-    if (!topic.partitions.some((one) => one.partition === partition)) {
-      return refuse('UNKNOWN_TOPIC_OR_PARTITION', `Topic "${topic.name}" has no partition ${partition}.`);
-    }
-    if (holder !== undefined && !holder.held.has(partitionId(offset))) {
-      return refuse('FENCED_MEMBER_EPOCH', `The member does not own ${topic.name}-${partition}.`);
-    }
-    const limit = PROTOCOL_LIMITS.maxOffsetMetadataBytes;
-    if (metadata !== undefined && utf8Length(metadata, limit) > limit) {
-      return refuse('OFFSET_METADATA_TOO_LARGE', `Metadata may have ${limit} bytes.`);
-    }
-    return { topicId, partition };
+  /** Each topic is looked up once: what is known of it names all its partitions. */
+  #known(offsets: readonly PartitionRef[]): ReadonlyMap<string, TopicInfo | undefined> {
+    return new Map([...new Set(offsets.map(({ topicId }) => topicId))].map((id) => [id, this.#topics.byId(id)]));
   }
 
   #write(groupId: string, offsets: readonly GroupOffsetToCommit[]): Promise<void> {
@@ -90,4 +71,28 @@ export class GroupOffsets {
     this.#writes.set(groupId, settled);
     return write;
   }
+}
+
+function check(offset: GroupOffsetToCommit, topic: TopicInfo | undefined, holder: Member | undefined): CommitAnswer {
+  const { topicId, partition, metadata } = offset;
+  const refuse = (code: ErrorCode, message: string) => ({
+    topicId,
+    partition,
+    error: new LogError(code, message, { partition }),
+  });
+  if (!Number.isSafeInteger(offset.offset) || offset.offset < 0) {
+    return refuse('INVALID_REQUEST', `Offset ${offset.offset} cannot be committed: 0 to 2^53 - 1 are allowed.`);
+  }
+  if (topic === undefined) return refuse('UNKNOWN_TOPIC_ID', `There is no topic with the id ${topicId}.`);
+  if (!topic.partitions.some((one) => one.partition === partition)) {
+    return refuse('UNKNOWN_TOPIC_OR_PARTITION', `Topic "${topic.name}" has no partition ${partition}.`);
+  }
+  if (holder !== undefined && !holder.held.has(partitionId(offset))) {
+    return refuse('FENCED_MEMBER_EPOCH', `The member does not own ${topic.name}-${partition}.`);
+  }
+  const limit = PROTOCOL_LIMITS.maxOffsetMetadataBytes;
+  if (metadata !== undefined && utf8Length(metadata, limit) > limit) {
+    return refuse('OFFSET_METADATA_TOO_LARGE', `Metadata may have ${limit} bytes.`);
+  }
+  return { topicId, partition };
 }
