@@ -392,6 +392,8 @@ export class ConsumerEngine<K, V> {
     }
     this.#ending = true;
     this.reader.wake();
+    // The listener may itself call close(), which must be known to be under way.
+    await undefined;
     const { member } = this;
     await attempt(() => waitFor('close', this.subscription.end(), clock, { timeoutMs: left() }));
     if (this.#listenerError !== undefined) errors.push(this.#listenerError.error);

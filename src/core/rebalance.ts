@@ -76,8 +76,13 @@ export class Rebalance<K, V> {
   async drop(partitions: readonly ConsumerPartition<K, V>[], how: 'revoked' | 'lost'): Promise<void> {
     const there = partitions.filter((one) => this.#has(one));
     const gone = there.filter((one) => !this.#dropping.has(one));
-    const dropped = this.#tellDropped(gone, how);
+    let done: (work: Promise<void>) => void = () => undefined;
+    const dropped = new Promise<void>((resolve) => {
+      done = resolve;
+    });
+    // Before the listener is called: it may itself unsubscribe or close, and shall not hear of them again.
     for (const one of gone) this.#dropping.set(one, dropped);
+    done(this.#tellDropped(gone, how));
     await Promise.all(there.map((one) => this.#dropping.get(one)));
   }
   #has(one: ConsumerPartition<K, V>): boolean {
@@ -87,8 +92,6 @@ export class Rebalance<K, V> {
     if (gone.length === 0) return;
     const names = gone.map(named);
     for (const partition of gone) partition.withheld = true;
-    // The listener may itself unsubscribe or close, and shall not hear of them again.
-    await undefined;
     await this.#tell((listener) =>
       how === 'lost'
         ? listener.onPartitionsLost?.(names, this.#host.view)
