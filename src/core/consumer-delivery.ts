@@ -50,14 +50,11 @@ export class Delivery<K, V> {
         this.#drain(partition, hand, Math.min(limit, max - hand.records.length));
       }
     }
-    if (hand.records.length === 0) hand.all();
     return hand;
   }
   /** Moves the position past what holds no record, without a reader. */
   passOver(partition: ConsumerPartition<K, V>): void {
-    const hand = new Hand<K, V>(this.#host.release);
-    this.#drain(partition, hand, 0);
-    hand.all();
+    this.#drain(partition, new Hand<K, V>(this.#host.release), 0);
   }
   close(): void {
     this.#inflater.clear();

@@ -52,7 +52,7 @@ export class Hand<K, V> {
     else this.#finishRuns(this.#index);
     return record;
   }
-  /** Hands everything out. Also for a slice without records, whose runs may still move positions. */
+  /** Hands everything out. */
   all(): ConsumerRecord<K, V>[] {
     this.#index = this.records.length;
     this.#finishRuns(this.#index);
