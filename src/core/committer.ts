@@ -13,6 +13,8 @@ export interface CommitterHost {
   readonly config: ParsedConsumerConfig;
   /** The member that commits; undefined with assign. Throws where there should be one. */
   identity(): { readonly memberId: string; readonly memberEpoch: number } | undefined;
+  /** The id of the latest membership, over or not; undefined: there was none. */
+  latestMember(): string | undefined;
   /** Resolves when the member (if there is one) is held by the gateway. */
   whenIn(): Promise<void>;
   owns(topic: string, partition: number): boolean;
@@ -66,9 +68,10 @@ export class Committer {
 
   /** Commits those of `offsets` (default: what is processed when its turn comes) that have not been committed. */
   commitProcessed(options: WaitOptions, offsets?: readonly TopicPartitionOffset[]): Promise<void> {
+    const by = offsets && this.#host.latestMember();
     return this.#inTurn(options, async (rest) => {
       const changed = this.#changed(offsets);
-      if (changed.length > 0) await this.#commit(changed, rest);
+      if (changed.length > 0) await this.#commit(changed, rest, offsets === undefined ? this.#host.latestMember() : by);
     });
   }
   /** With auto-commit: what is processed, in one frame and without a word of how it went, since the page that asks may end in the next moment. */
@@ -91,8 +94,9 @@ export class Committer {
   }
   /** Commits exactly these. */
   commit(offsets: readonly TopicPartitionOffset[], options: WaitOptions): Promise<void> {
+    const by = this.#host.latestMember();
     return this.#inTurn(options, async (rest) => {
-      if (offsets.length > 0) await this.#commit(offsets, rest);
+      if (offsets.length > 0) await this.#commit(offsets, rest, by);
     });
   }
   /** Waiting for its turn takes from the time a commit has; one whose time is over by then is not sent. */
@@ -110,10 +114,11 @@ export class Committer {
     return waitFor('commit', result, clock, { timeoutMs, signal });
   }
 
-  async #commit(offsets: readonly TopicPartitionOffset[], options: WaitOptions): Promise<void> {
+  /** `by`: the membership by which the consumer had these partitions; once it has another, others may have committed more. */
+  async #commit(offsets: readonly TopicPartitionOffset[], options: WaitOptions, by: string | undefined): Promise<void> {
     this.#busy = true;
     try {
-      await this.#send(offsets, options);
+      await this.#send(offsets, options, by);
       for (const { topic, partition, offset } of offsets) this.#last.set(partitionKey(topic, partition), offset);
       this.commits++;
       this.#host.emit({ type: 'commit', offsets });
@@ -126,7 +131,11 @@ export class Committer {
       this.#busy = false;
     }
   }
-  async #send(offsets: readonly TopicPartitionOffset[], { timeoutMs, signal }: WaitOptions): Promise<void> {
+  async #send(
+    offsets: readonly TopicPartitionOffset[],
+    { timeoutMs, signal }: WaitOptions,
+    by: string | undefined,
+  ): Promise<void> {
     const { session } = this.#host;
     const deadline = session.clock.now() + (timeoutMs ?? session.requestTimeoutMs);
     const left = () => Math.max(0, deadline - session.clock.now());
@@ -136,7 +145,7 @@ export class Committer {
       if (last !== undefined && left() === 0) throw last;
       try {
         await waitFor('commit', this.#host.whenIn(), session.clock, { timeoutMs: left(), signal });
-        pending = await this.#ask(pending, { timeoutMs: left(), signal }, (error) => {
+        pending = await this.#ask(pending, { timeoutMs: left(), signal }, by, (error) => {
           last = error;
         });
       } catch (cause) {
@@ -152,6 +161,7 @@ export class Committer {
   async #ask(
     offsets: readonly TopicPartitionOffset[],
     options: WaitOptions,
+    by: string | undefined,
     later: (error: LogError) => void,
   ): Promise<readonly TopicPartitionOffset[]> {
     const entries = await Promise.all(
@@ -163,6 +173,9 @@ export class Committer {
         metadata,
       })),
     );
+    if (by !== undefined && by !== this.#host.latestMember()) {
+      throw new LogError('UNKNOWN_MEMBER_ID', `the member that began it, ${by}, is gone`);
+    }
     const reply = await this.#request(entries, options);
     return offsets.filter((offset, i) => {
       const problem = reply.partitions[i]?.error;

@@ -91,6 +91,7 @@ export class ConsumerEngine<K, V> {
             if (identity !== undefined || !this.#isMember) return identity;
             throw new LogError('UNKNOWN_MEMBER_ID', 'the consumer is no member of its group at the moment');
           },
+          latestMember: () => this.member?.latestId,
           whenIn: async () => {
             // It has left for good: whoever still tries would wait for nothing.
             if (this.#ending && this.member?.wanted === false) throw closedError();

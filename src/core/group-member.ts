@@ -75,6 +75,7 @@ export class GroupMember {
   #phase: Phase = 'out';
   #topics: readonly string[] = [];
   #memberId: string | undefined;
+  #latestId: string | undefined;
   /** From the newest answer to a join: whoever has it can take the member up. */
   #resumeToken: string | undefined;
   /** 0: not a member. */
@@ -110,6 +111,10 @@ export class GroupMember {
     const memberId = this.#memberId;
     const memberEpoch = this.#memberEpoch;
     return memberId === undefined || memberEpoch === 0 ? undefined : { memberId, memberEpoch };
+  }
+  /** Of the latest membership, over or not. */
+  get latestId(): string | undefined {
+    return this.#latestId;
   }
   get heartbeatIntervalMs(): number {
     return this.#heartbeatIntervalMs;
@@ -324,6 +329,7 @@ export class GroupMember {
     if (reply.type !== 'join') return;
     const { memberId, memberEpoch, resumeToken, heartbeatIntervalMs } = reply;
     this.#memberId = memberId;
+    this.#latestId = memberId;
     this.#memberEpoch = memberEpoch;
     this.#resumeToken = resumeToken;
     this.#heartbeatIntervalMs = heartbeatIntervalMs;

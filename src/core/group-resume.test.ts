@@ -80,6 +80,28 @@ describe('a member whose connection drops', () => {
     expect(consumer.groupMetadata()?.memberId).not.toBe(memberId);
   });
 
+  it('does not go on, as its next membership, with a commit that the lost one began', async () => {
+    await using gateway = await gatewayOf(1);
+    await gateway.produce('t', ['a', 'b']);
+    await using consumer = readerOf(gateway, { autoCommit: false });
+    await consumer.subscribe('t');
+    await clock.settle();
+    const offsets = [{ topic: 't', partition: 0, offset: 1 }];
+    gateway.failNext('commit', 'REBALANCE_IN_PROGRESS');
+    const outcomes = Promise.allSettled([consumer.commit(offsets), consumer.commit(offsets)]);
+    await clock.settle();
+    const before = consumer.groupMetadata()?.memberId;
+    await gateway.expireSession('g', before);
+    await clock.settle();
+    // The same partition again, but others may have had it in between.
+    expect(consumer.assignment()).toEqual([{ topic: 't', partition: 0 }]);
+    expect(consumer.groupMetadata()?.memberId).not.toBe(before);
+    const failed = { status: 'rejected', reason: { code: 'COMMIT_FAILED' } };
+    expect(await clock.run(outcomes)).toMatchObject([failed, failed]);
+    expect((await gateway.describeGroup('g')).offsets).toMatchObject([{ committed: null }]);
+    await consumer.commit(offsets);
+  });
+
   it('in the middle of a revocation goes on with it, once', async () => {
     await using gateway = await gatewayOf();
     await gateway.produce('t', [
