@@ -408,10 +408,14 @@ describe('dlog groups', () => {
   it('a member that was killed is shown as held, and stands in the way like any other', async () => {
     await consumed('killed', 'killed');
     const member = start(['consume', 'killed', '--group', 'killed', '--follow']);
+    const printed = collect(member.stdout);
     await using client = new Client({ bootstrapServers: url });
     const connected = async () =>
       (await client.admin().describeGroup('killed')).members.map((one) => [one.connected, one.assignment.length]);
     await vi.waitFor(async () => expect(await connected()).toEqual([[true, 3]]), { timeout: 15_000 });
+    // It is kept once it has said that it knows who it is: before it reads.
+    await client.producer().send({ topic: 'killed', partition: 0, value: 'another' });
+    await printed.until(/another/);
     member.kill('SIGKILL');
     await vi.waitFor(async () => expect(await connected()).toEqual([[false, 3]]), { timeout: 15_000 });
     expect((await dlog(['groups', 'describe', 'killed'])).stdout).toMatch(/ dlog +- +held +\d+ +killed +killed:0-2$/m);
