@@ -54,6 +54,8 @@ export class Fetcher<K, V> {
   #flushScheduled = false;
   /** Partitions the gateway is to be told to send no more of. */
   #closing: { topicId: string; partition: number }[] = [];
+  /** The highest there was: what is on its way for a partition that went is not for the same one come again. */
+  #epochOfRemoved = 0;
 
   constructor(host: FetcherHost<K, V>) {
     this.#host = host;
@@ -83,7 +85,14 @@ export class Fetcher<K, V> {
   }
   add(topic: string, partition: number, start: StartAt): ConsumerPartition<K, V> {
     const { isolationLevel } = this.#host.config;
-    const added = new ConsumerPartition<K, V>(topic, partition, start, isolationLevel, this.#maxWindow);
+    const added = new ConsumerPartition<K, V>(
+      topic,
+      partition,
+      start,
+      isolationLevel,
+      this.#maxWindow,
+      this.#epochOfRemoved,
+    );
     this.partitions.set(partitionKey(topic, partition), added);
     this.#order = [...this.partitions.values()];
     return added;
@@ -95,6 +104,7 @@ export class Fetcher<K, V> {
     this.#order = [...this.partitions.values()];
     this.stop(partition);
     this.restart(partition, undefined);
+    this.#epochOfRemoved = Math.max(this.#epochOfRemoved, partition.epoch);
     // Whatever the application still has of it is nobody's concern any more.
     partition.at.processed = partition.at.position;
     this.#forgetId(partition);
@@ -121,7 +131,7 @@ export class Fetcher<K, V> {
   /** Makes the buffer and the fetch follow a position that was just decided anew. */
   follow(partition: ConsumerPartition<K, V>): void {
     const { position } = partition.at;
-    if (partition.open && position === undefined) this.stop(partition);
+    if (position === undefined) this.stop(partition);
     this.restart(partition, position);
     if (position === undefined) this.#host.resolve();
     else this.scheduleOpen();
@@ -154,11 +164,12 @@ export class Fetcher<K, V> {
   /** Tells the gateway to send no more. */
   stop(partition: ConsumerPartition<K, V>): void {
     const { topicId } = partition.at;
-    if (partition.open && topicId !== undefined) {
+    if (partition.asked && topicId !== undefined) {
       this.#closing.push({ topicId, partition: partition.partition });
       this.scheduleOpen();
     }
     partition.open = false;
+    partition.asked = false;
     partition.epoch++;
   }
 
@@ -168,6 +179,7 @@ export class Fetcher<K, V> {
     this.credit.restart();
     for (const partition of this.#order) {
       partition.open = false;
+      partition.asked = false;
       partition.epoch++;
       partition.caughtUp = false;
     }
@@ -176,7 +188,10 @@ export class Fetcher<K, V> {
   onDown(): void {
     this.#live = false;
     this.#closing = [];
-    for (const partition of this.#order) partition.open = false;
+    for (const partition of this.#order) {
+      partition.open = false;
+      partition.asked = false;
+    }
   }
   /** Later in this turn, so that several changes make one frame and the last seek is the one that travels. */
   scheduleOpen(): void {
@@ -217,6 +232,7 @@ export class Fetcher<K, V> {
         const { topicId } = partition.at;
         if (topicId === undefined) return [];
         partition.open = true;
+        partition.asked = true;
         const epoch = ++partition.epoch;
         const windowLimit = partition.window.open(
           partition.buffer.wire + (partition.returned?.wire ?? 0),
@@ -279,6 +295,7 @@ export class Fetcher<K, V> {
     const partition = this.#byId.get(partitionKey(frame.topicId, frame.partition));
     if (partition === undefined || !partition.open || partition.epoch !== frame.epoch) return;
     partition.open = false;
+    partition.asked = false;
     const { topic } = partition;
     const error = errorOf({ ...frame, topic });
     if (frame.code === 'UNKNOWN_TOPIC_ID' || frame.code === 'UNKNOWN_TOPIC_OR_PARTITION') {
@@ -354,7 +371,7 @@ export class Fetcher<K, V> {
     this.#live = false;
     if (this.partitions.size > 0) this.#channel?.send({ type: 'fetchClose' });
     for (const partition of [...this.partitions.values()]) {
-      partition.open = false;
+      partition.asked = false;
       this.remove(partition);
     }
   }

@@ -24,9 +24,11 @@ export class ConsumerPartition<K, V> {
   readonly window: PartitionWindow;
   readonly acks = new AckTracker();
   /** Of the fetch; grows with every open and everything that makes data on its way worthless. */
-  epoch = 0;
-  /** The gateway has been asked to send. */
+  epoch: number;
+  /** The gateway has been asked to send, at this epoch. */
   open = false;
+  /** The gateway may have it open, at whatever epoch: to be closed. */
+  asked = false;
   paused = false;
   /** Not delivered: assigned and its listener has not resolved, being revoked, or the group's connection is down. */
   withheld = false;
@@ -50,9 +52,18 @@ export class ConsumerPartition<K, V> {
   /** Since when it has been behind, after it had caught up. */
   behindSince: number | undefined;
 
-  constructor(topic: string, partition: number, start: StartAt, isolation: IsolationLevel, maxWindow: number) {
+  /** `epoch`: the last one of whoever had the partition before. */
+  constructor(
+    topic: string,
+    partition: number,
+    start: StartAt,
+    isolation: IsolationLevel,
+    maxWindow: number,
+    epoch: number,
+  ) {
     this.topic = topic;
     this.partition = partition;
+    this.epoch = epoch;
     this.at = new PartitionPosition(topic, partition, start);
     this.buffer = new PartitionBuffer(topic, partition, isolation);
     this.window = new PartitionWindow(maxWindow);

@@ -1,7 +1,7 @@
 // Subscribing, assigning, positions, resets and commits, sentence by sentence, against the in-memory gateway.
 import { describe, expect, it } from 'vitest';
 import { createTestGateway, ManualClock } from '../testing/index.ts';
-import { textConsumerOf as consumerOf, eventsOf, numbered, T0, T1, values } from './consumer.test-support.ts';
+import { textConsumerOf as consumerOf, eventsOf, numbered, T0, T1, tapped, values } from './consumer.test-support.ts';
 import { Consumer } from './consumer.ts';
 
 describe('the constructor', () => {
@@ -207,6 +207,47 @@ describe('seeking and resetting', () => {
     gateway.holdDelivery(false);
     expect((await consumer.poll({ timeoutMs: 5_000 }))[0]?.offset).toBe(5);
     expect((await consumer.poll({ timeoutMs: 5_000 }))[0]?.offset).toBe(6);
+  });
+  it('of a paused partition that then goes and comes again leaves nothing of the old fetch', async () => {
+    await using gateway = await createTestGateway({ topics: [{ name: 't' }] });
+    await gateway.produce('t', ['a']);
+    const tap = tapped(gateway);
+    await using consumer = consumerOf(gateway, { transport: tap.transport });
+    await consumer.assign([T0]);
+    expect(values(await consumer.poll())).toEqual(['a']);
+    consumer.pause([T0]);
+    consumer.seek(T0, 0);
+    await consumer.assign([]);
+    await consumer.assign([T0]);
+    await gateway.produce('t', ['b']);
+    const read: (string | null)[] = [];
+    while (read.length < 2) read.push(...values(await consumer.poll({ timeoutMs: 5_000 })));
+    expect(read).toEqual(['a', 'b']);
+    expect(tap.of('fetchClose')).toHaveLength(1);
+  });
+  it('takes nothing that is on its way for the same partition as it was assigned before', async () => {
+    await using gateway = await createTestGateway({ topics: [{ name: 't', partitions: 2 }] });
+    await gateway.produce('t', [{ value: 'a', partition: 0 }]);
+    const tap = tapped(gateway);
+    await using consumer = consumerOf(gateway, { transport: tap.transport });
+    await consumer.assign([T1]);
+    const again = (): Promise<unknown> => {
+      const assigned = Promise.all([consumer.assign([T1]), consumer.assign([T0])]);
+      consumer.seek(T0, 0);
+      return assigned;
+    };
+    await again();
+    expect(values(await consumer.poll())).toEqual(['a']);
+    tap.hold(true);
+    await gateway.produce('t', [{ value: 'b', partition: 0 }]);
+    await expect.poll(() => tap.held).toEqual(['data']);
+    const assigned = again();
+    await expect.poll(() => tap.of('fetch')).toHaveLength(3);
+    tap.hold(false);
+    await assigned;
+    const read: (string | null)[] = [];
+    while (read.length < 2) read.push(...values(await consumer.poll({ timeoutMs: 5_000 })));
+    expect(read).toEqual(['a', 'b']);
   });
   it('to the beginning, the end, the tail and a time', async () => {
     await using gateway = await createTestGateway({ topics: [{ name: 't', partitions: 2 }] });
