@@ -108,6 +108,21 @@ describe('metadata', () => {
       { changed: [], deleted: ['before'] },
     ]);
   });
+
+  it('is answered before a change is pushed that the answer does not know of', async () => {
+    const { peer, log } = await setUp();
+    await log.createTopic({ name: 'before' });
+    const look = log.topics.bind(log);
+    log.topics = async (names) => {
+      const found = await look(names);
+      await log.createTopic({ name: 'after' });
+      return found;
+    };
+    await peer.request({ type: 'metadata', id: 1, watch: true });
+    await expect.poll(() => peer.all('topics')).toMatchObject([{ changed: [{ name: 'after' }] }]);
+    const types = peer.frames.map(({ type }) => type);
+    expect(types.indexOf('metadata')).toBeLessThan(types.indexOf('topics'));
+  });
 });
 
 describe('topics', () => {

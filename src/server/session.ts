@@ -12,6 +12,7 @@ import {
   readFrameId,
   readProduceId,
   type ServerFrame,
+  type ServerFrameOf,
 } from '../protocol/index.ts';
 import { Answers } from './answers.ts';
 import { errorFrame } from './error-frames.ts';
@@ -26,6 +27,7 @@ import { handleRequest, type RequestFrame } from './requests.ts';
 import type { ServerSession, ServerSessionOptions } from './session-port.ts';
 import { CommitTask, FetchTask } from './tasks.ts';
 import { TopicNames } from './topic-names.ts';
+import { TopicNews } from './topic-news.ts';
 import { cutToUtf8Length, utf8Length } from './utf8-length.ts';
 import { welcome } from './welcome.ts';
 
@@ -48,6 +50,7 @@ class ProtocolSession implements ServerSession {
   readonly #clock: Clock;
   readonly #codecs = new Set<Compression>(['none']);
   readonly #topicNames = new TopicNames();
+  readonly #topicNews = new TopicNews<ServerFrameOf<'topics'>>((push) => this.#send(push));
   readonly #outbox: Outbox;
   readonly #requests: RequestQueue;
   readonly #answers: Answers;
@@ -291,6 +294,7 @@ class ProtocolSession implements ServerSession {
     this.#requests.submit({
       run: async () => {
         const startedAt = clock.now();
+        const answered = frame.type === 'metadata' ? this.#topicNews.look() : undefined;
         try {
           const context = { log, clock: this.#options.clock, members: this.#members, watch: () => this.#watch() };
           const reply = await handleRequest(frame, context);
@@ -299,6 +303,7 @@ class ProtocolSession implements ServerSession {
         } catch (error) {
           this.#answers.refuse(frame.type, frame.id, error, startedAt);
         }
+        answered?.();
         if (frame.type === 'join') this.#members.answered(frame);
       },
     });
@@ -327,7 +332,7 @@ class ProtocolSession implements ServerSession {
     if (this.#stopWatching !== undefined || this.#state === 'closed') return;
     this.#stopWatching = this.#options.log.onTopicsChanged(({ changed, deleted }) => {
       this.#topicNames.learn(changed);
-      this.#send({ type: 'topics', changed: [...changed], deleted: [...deleted] });
+      this.#topicNews.changed({ type: 'topics', changed: [...changed], deleted: [...deleted] });
     });
   }
 
