@@ -54,6 +54,14 @@ export class ModelMember {
   #givenUpAt = Number.NEGATIVE_INFINITY;
   /** The group may have given it up just before it went on; it hears of that when it reads again. */
   #wasSlow = false;
+  /** Under which it was last assigned something. */
+  #memberId: string | undefined;
+  /** When its connection was last cut. */
+  #cutAt = Number.NEGATIVE_INFINITY;
+  /** Its connection was cut before the gateway could hear that it knows who it is: such a member is not kept. */
+  #unheard = false;
+  /** Since when its link has stalled. */
+  #heldSince: number | undefined;
   #hasPaused = false;
   #inTouch = false;
   #closing = false;
@@ -263,6 +271,16 @@ export class ModelMember {
     const closing = this.consumer.close({ leaveGroup });
     await this.#doing(closing, ['COMMIT_FAILED', 'TIMED_OUT', 'NETWORK_EXCEPTION', 'FENCED_INSTANCE_ID']);
   }
+  /** Its link stalls, or moves again. */
+  hold(on: boolean): void {
+    this.wire.hold(on);
+    this.doubtful ||= on;
+    this.#heldSince = on ? (this.#heldSince ?? this.#now) : undefined;
+  }
+  cut(): void {
+    this.#cutAt = this.#now;
+    this.#log.gateway.dropConnections({ clientId: this.name });
+  }
   /** Its session is about to be ended. */
   expire(): void {
     this.doubtful = true;
@@ -314,9 +332,10 @@ export class ModelMember {
     if (this.group.groupId === undefined || records.length === 0) return;
     const memberId = this.consumer.groupMetadata()?.memberId;
     const { members = [] } = (await this.group.describe()) ?? {};
-    // What ended its session may be on its way to it still.
+    // What ended its session may be on its way to it still, also on a link that stalls.
     this.#noteOldest();
-    const told = this.#now - this.#givenUpAt > 2 * this.#log.gateway.latencyMs;
+    const toldAt = this.#givenUpAt + 2 * this.#log.gateway.latencyMs;
+    const told = this.#now > toldAt && (this.#heldSince === undefined || this.#heldSince > toldAt);
     for (const key of told ? new Set(records.map(keyOf)) : []) {
       const owners = members.filter(({ assignment }) => assignment.some((one) => keyOf(one) === key));
       if (owners.length === 1 && owners[0]?.memberId === memberId) continue;
@@ -365,6 +384,11 @@ export class ModelMember {
     };
   }
   async #onAssigned(partitions: readonly TopicPartition[], view: RebalanceView): Promise<void> {
+    const memberId = this.consumer.groupMetadata()?.memberId;
+    if (memberId !== this.#memberId) {
+      this.#memberId = memberId;
+      this.#unheard = !this.#config.fixed && this.#now - this.#cutAt <= this.#log.gateway.latencyMs;
+    }
     for (const partition of partitions) {
       const key = keyOf(partition);
       if (this.#readings.has(key)) throw this.#broken(`was given ${key}, which it has`);
@@ -411,6 +435,7 @@ export class ModelMember {
       this.#readings.delete(key);
     }
     if (how === 'revoked' || this.#closing || this.doubtful || this.#isSlow()) return;
+    if (this.#unheard) return;
     if (this.#wasSlow) {
       this.#wasSlow = false;
       return;

@@ -77,34 +77,25 @@ const crash = fc.tuple(place, fc.boolean()).map(([at, cut]) =>
     if (member !== undefined) world.behind(member.crash(cut));
   }),
 );
-const drop = ofMember('is cut off', (world, at) => {
-  const member = world.at(at);
-  if (member !== undefined) world.log.gateway.dropConnections({ clientId: member.name });
-});
+const drop = ofMember('is cut off', (world, at) => world.at(at)?.cut());
 const refuse = fc.tuple(place, fc.boolean()).map(([at, on]) =>
   step(`${at} ${on ? 'is cut off, and refused when it dials' : 'may dial again'}`, (world) => {
     const member = world.at(at);
     if (member === undefined) return;
-    if (on) world.log.gateway.dropConnections({ clientId: member.name });
+    if (on) member.cut();
     member.wire.refusing = on;
     member.doubtful ||= on;
   }),
 );
-const stall = fc.tuple(place, fc.boolean()).map(([at, on]) =>
-  step(`the link of ${at} ${on ? 'stalls' : 'moves again'}`, (world) => {
-    const member = world.at(at);
-    if (member === undefined) return;
-    member.wire.hold(on);
-    member.doubtful ||= on;
-  }),
-);
+const stall = fc
+  .tuple(place, fc.boolean())
+  .map(([at, on]) => step(`the link of ${at} ${on ? 'stalls' : 'moves again'}`, (world) => world.at(at)?.hold(on)));
 /** What a lease is for: nobody has said that anything is wrong. */
 const deaf = fc.tuple(place, fc.integer({ min: 1, max: 12_000 })).map(([at, ms]) =>
   step(`${at} hears nothing for ${ms} ms, then reads up to 5`, async (world) => {
     const member = world.at(at);
     if (member === undefined) return;
-    member.wire.hold(true);
-    member.doubtful = true;
+    member.hold(true);
     await world.clock.tick(ms);
     await world.read(at, 5, 'poll');
   }),

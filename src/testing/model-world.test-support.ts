@@ -138,7 +138,7 @@ export class World {
   async #finish(): Promise<void> {
     for (const member of this.#live()) {
       member.wire.refusing = false;
-      member.wire.hold(false);
+      member.hold(false);
       member.resumeAll();
     }
     if (this.#group !== undefined && this.#live().length === 0) this.join(0, LAST);
