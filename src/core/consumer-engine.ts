@@ -128,6 +128,8 @@ export class ConsumerEngine<K, V> {
       assignmentChanged: () => {
         this.#gate.check();
         this.observations.assignmentChanged();
+        // Who waits for the position of one that went waits no longer.
+        this.#changed();
       },
       background: (work) => this.#background(work),
       superseded: () => {

@@ -1,5 +1,6 @@
 // Members that outlive their connection and their page, and what they must not deliver meanwhile.
 import { describe, expect, it } from 'vitest';
+import { LogError } from '../protocol/index.ts';
 import { createTestGateway, ManualClock, memoryKeepsake, type TestGateway } from '../testing/index.ts';
 import { Client } from './client.ts';
 import { eventsOf, tapped, textConsumerOf, values } from './consumer.test-support.ts';
@@ -100,6 +101,31 @@ describe('a member whose connection drops', () => {
     expect(await clock.run(outcomes)).toMatchObject([failed, failed]);
     expect((await gateway.describeGroup('g')).offsets).toMatchObject([{ committed: null }]);
     await consumer.commit(offsets);
+  });
+
+  it('does not wait any longer for positions of what it lost: its listener hears so, and then of the next assignment', async () => {
+    await using gateway = await gatewayOf(1);
+    await using consumer = readerOf(gateway);
+    const heard: string[] = [];
+    using lookups = gateway.hold('committed');
+    const subscribed = consumer.subscribe('t', {
+      listener: {
+        async onPartitionsAssigned([partition], view) {
+          heard.push('assigned');
+          if (partition === undefined) return;
+          const found = await view.position(partition).catch((error: unknown) => LogError.from(error).code);
+          heard.push(String(found));
+        },
+        onPartitionsLost: () => void heard.push('lost'),
+      },
+    });
+    await lookups.whenWaiting();
+    await gateway.expireSession('g');
+    await clock.settle();
+    expect(heard).toEqual(['assigned', 'lost', 'ILLEGAL_STATE', 'assigned']);
+    lookups.release();
+    await clock.run(subscribed);
+    expect(heard).toEqual(['assigned', 'lost', 'ILLEGAL_STATE', 'assigned', '0']);
   });
 
   it('in the middle of a revocation goes on with it, once', async () => {
