@@ -5,7 +5,7 @@ import { Hand } from './consumer-hand.ts';
 import { ConsumerPartition } from './consumer-partition.ts';
 
 const partitionOf = (partition: number) => {
-  const one = new ConsumerPartition<null, null>('t', partition, { type: 'reset' }, 'read_uncommitted', 1_000);
+  const one = new ConsumerPartition<null, null>('t', partition, { type: 'reset' }, 'read_uncommitted', 1_000, 1);
   one.at.seek(7);
   return one;
 };
