@@ -4,13 +4,13 @@ import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Admin, Client, Consumer, Producer } from 'distributedlog';
+import { systemClock } from 'distributedlog/core';
 import { nodeTransport } from 'distributedlog/node';
 import { consumerCases } from 'distributedlog/testing';
 import { describe, it, onTestFinished } from 'vitest';
 import type { EmbeddedLog } from './backends/embedded/embedded-log.ts';
 import { openInDirectory } from './backends/embedded/open.ts';
 import { type Gateway, startGateway } from './gateway.ts';
-import { systemClock } from './system-clock.ts';
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createServer as createHttpServer, type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { Socket } from 'node:net';
+import { systemClock } from 'distributedlog/core';
 import { CLOSE_CODES, type CloseReason, LogError, PROTOCOL_NAME } from 'distributedlog/protocol';
 import { type ServerOptions, WebSocket, WebSocketServer } from 'ws';
 import { type AdmissionRules, type Caller, clientAddress, hostRefusal, isOriginAllowed } from './admission.ts';
@@ -14,7 +15,6 @@ import { type GatewayOptions, type GatewaySettings, isLoopback, type Logger, par
 import { ServedSocket } from './served-socket.ts';
 import { shortReason } from './socket.ts';
 import { type StaticFiles, staticFiles } from './static-files.ts';
-import { systemClock } from './system-clock.ts';
 
 export interface Gateway {
   /** Where clients dial: 'ws://127.0.0.1:9192'. */

@@ -1,6 +1,7 @@
 // What the tests of a gateway's sockets share: a gateway that ends with its test, and a client that speaks the wire by hand.
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { Socket } from 'node:net';
+import { systemClock } from 'distributedlog/core';
 import {
   type ClientFrame,
   encodeClientFrame,
@@ -14,7 +15,6 @@ import { onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
 import { type Gateway, startGateway } from './gateway.ts';
 import type { GatewayOptions, Logger } from './options.ts';
-import { systemClock } from './system-clock.ts';
 
 interface Logged {
   readonly level: keyof Logger;

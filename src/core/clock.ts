@@ -3,7 +3,7 @@
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
-  /** Calls back once after `delayMs`; the returned function cancels it. */
+  /** Calls back once after `delayMs`, however long that is; the returned function cancels it. */
   after(delayMs: number, callback: () => void): () => void;
 }
 /** Uniform in [0, 1), as Math.random. */

@@ -8,5 +8,6 @@ export { Producer } from './producer.ts';
 export * from './public.ts';
 // What a session promises to those that share it.
 export type { Session } from './session.ts';
+export { systemClock } from './system-clock.ts';
 // For entry points.
 export { withTransport } from './with-transport.ts';

@@ -268,14 +268,11 @@ export class Group {
     if (!member.isRevoking || member.presence.holder === undefined) return;
     const { rebalanceTimeoutMs } = member.wishes;
     const message = `The member did not let go of its partitions within ${rebalanceTimeoutMs} ms.`;
-    member.cancelRevocation = this.#options.clock.after(Math.min(rebalanceTimeoutMs, MAX_TIMER_MS), () =>
+    member.cancelRevocation = this.#options.clock.after(rebalanceTimeoutMs, () =>
       this.remove(member, new LogError('FENCED_MEMBER_EPOCH', message)),
     );
   }
 }
-
-/** The longest delay that every runtime's timer takes. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 function stopRevocation(member: Member): void {
   member.cancelRevocation?.();

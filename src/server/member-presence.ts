@@ -9,9 +9,6 @@ export interface Holder {
   answering: boolean;
 }
 
-/** The longest delay that every runtime's timer takes. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
-
 export class Presence {
   readonly #clock: Clock;
   #holder: Holder | undefined;
@@ -34,7 +31,7 @@ export class Presence {
   /** Nobody speaks for it any more; after `delayMs` nobody can come back either. */
   keep(delayMs: number, onExpired: () => void): void {
     this.end();
-    this.#cancel = this.#clock.after(Math.min(delayMs, MAX_TIMER_MS), onExpired);
+    this.#cancel = this.#clock.after(delayMs, onExpired);
   }
 
   /** Forgets everybody; no timer is left. */

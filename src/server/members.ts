@@ -35,8 +35,6 @@ interface Held {
 }
 /** A timer that is later than this says that we were asleep, not the client. */
 const LATE_TIMER_MS = 1_000;
-/** The longest delay that every runtime's timer takes. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 type Release = Parameters<Membership['release']>[0];
 type JoinFrame = ClientFrameOf<'join'>;
@@ -211,7 +209,7 @@ export class Members {
     const shortest = Math.min(...[...this.#held.values()].map(({ sessionTimeoutMs }) => sessionTimeoutMs));
     if (!Number.isFinite(shortest) || this.#released !== undefined) return;
     const now = clock.now();
-    const delayMs = Math.min(MAX_TIMER_MS, Math.max(1, heardAt() + shortest - now));
+    const delayMs = Math.max(1, heardAt() + shortest - now);
     const due = now + delayMs;
     this.#cancelWatch = clock.after(delayMs, () => {
       // What came while we were asleep has not been read yet.

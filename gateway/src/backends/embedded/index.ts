@@ -1,6 +1,6 @@
 // The embedded log: durable, with nothing to set up.
+import { systemClock } from 'distributedlog/core';
 import type { Log } from 'distributedlog/server';
-import { systemClock } from '../../system-clock.ts';
 import { openInDirectory } from './open.ts';
 import type { EmbeddedLogOptions } from './options.ts';
 
