@@ -102,10 +102,12 @@ const TABLE: readonly [ErrorCode, string, (world: World) => Promise<ServerFrame>
     },
     { type: 'fetchError', partition: 0, offset: 1, logStart: 2, logEnd: 3, message: /1.*2 to 3/ },
   ],
-  ...[0, 256].flatMap((length): [ErrorCode, string, (world: World) => Promise<ServerFrame>, object][] => {
-    const groupId = 'x'.repeat(length);
-    const what = `a group id of ${length} characters`;
-    const said = { type: 'error', message: new RegExp(`1 to 255 characters, not ${length}`) };
+  ...[
+    { groupId: '', what: 'a group id of 0 characters', not: '0' },
+    { groupId: 'x'.repeat(256), what: 'a group id of 256 characters', not: '256' },
+    { groupId: 'a\0b', what: 'a group id with a NUL', not: 'one with a NUL' },
+  ].flatMap(({ groupId, what, not }): [ErrorCode, string, (world: World) => Promise<ServerFrame>, object][] => {
+    const said = { type: 'error', message: new RegExp(`1 to 255 characters, not ${not}`) };
     return [
       ['INVALID_GROUP_ID', `${what} in a join`, (w) => w.join(w.peer, { groupId }), said],
       ['INVALID_GROUP_ID', `${what} in a commit`, (w) => w.commit({ groupId }), said],

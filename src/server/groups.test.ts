@@ -183,6 +183,7 @@ describe('a group', () => {
     for (const groupId of ['', 'a\0b', 'x'.repeat(256)]) {
       expect(await outcome(bench.join({ groupId }))).toBe('INVALID_GROUP_ID');
       expect(await outcome(bench.groups.commit(groupId, undefined, []))).toBe('INVALID_GROUP_ID');
+      expect(await outcome(bench.groups.delete(groupId))).toBe('INVALID_GROUP_ID');
     }
   });
 });

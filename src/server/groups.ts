@@ -3,6 +3,7 @@ import type { Clock, Random } from '../core/index.ts';
 import { type GroupDescription, type GroupSummary, LogError } from '../protocol/index.ts';
 import { Group, type TopicCatalogue } from './group.ts';
 import { describeGroup, stateOf } from './group-description.ts';
+import { checkGroupId } from './group-id.ts';
 import { type CommitAnswer, GroupOffsets } from './group-offsets.ts';
 import { GroupSaver } from './group-saver.ts';
 import type {
@@ -268,6 +269,7 @@ class Coordinator implements CoordinatedGroups {
   }
 
   async describe(groupId: string): Promise<GroupDescription> {
+    checkGroupId(groupId);
     await this.#loaded;
     const stored = await this.#offsets.read(groupId);
     const group = this.#find(groupId);
@@ -336,9 +338,4 @@ class Coordinator implements CoordinatedGroups {
 function instanceTaken(instanceId: string): LogError {
   const message = `Another member joined with the groupInstanceId ${JSON.stringify(instanceId)}.`;
   return new LogError('FENCED_INSTANCE_ID', message);
-}
-
-function checkGroupId(groupId: string): void {
-  if (groupId.length > 0 && groupId.length <= 255 && !groupId.includes('\0')) return;
-  throw new LogError('INVALID_GROUP_ID', 'A group id has 1 to 255 characters, none of them NUL.');
 }

@@ -2,6 +2,7 @@
 import type { Clock } from '../core/index.ts';
 import { type ClientFrame, type ClientFrameOf, LogError, type ServerFrame, type TopicInfo } from '../protocol/index.ts';
 import { errorEntry } from './error-frames.ts';
+import { checkGroupId } from './group-id.ts';
 import type { Log } from './log.ts';
 import type { Members } from './members.ts';
 import { checkTopicName } from './topic-spec.ts';
@@ -114,11 +115,6 @@ export async function handleRequest(frame: RequestFrame, context: RequestContext
     default:
       return unreachable(frame);
   }
-}
-
-function checkGroupId(groupId: string): void {
-  if (groupId.length > 0 && groupId.length <= 255) return;
-  throw new LogError('INVALID_GROUP_ID', `A group id has 1 to 255 characters, not ${groupId.length}.`);
 }
 
 function unreachable(frame: never): never {

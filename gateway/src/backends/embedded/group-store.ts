@@ -1,5 +1,4 @@
-// What the group coordinator keeps on disk: committed offsets and members. Knows nothing of what either means.
-import { LogError } from 'distributedlog/protocol';
+// What the group coordinator keeps on disk: committed offsets and members. Knows nothing of what either means, nor which group ids are allowed.
 import type { GroupOffsetToCommit, GroupStore, StoredGroup } from 'distributedlog/server';
 import { commitKey, commitPrefix, groupKey, keyAfter, parseCommitKey, parseGroupKey } from './keys.ts';
 import type { Store } from './store.ts';
@@ -19,7 +18,6 @@ export class EmbeddedGroupStore implements GroupStore {
   }
 
   async write(groupId: string, offsets: readonly GroupOffsetToCommit[]): Promise<void> {
-    checkGroupId(groupId);
     if (offsets.length === 0) return;
     await this.writer.submit(offsets.length * 64, (transaction) => {
       const entries = offsets.map((commit) => {
@@ -60,7 +58,6 @@ export class EmbeddedGroupStore implements GroupStore {
 
   /** Rejects with KAFKA_STORAGE_ERROR while the disk is full. That there are no members any more is tried even then. */
   async saveState(groupId: string, state: StoredGroup | undefined): Promise<void> {
-    checkGroupId(groupId);
     const key = groupKey(groupId);
     const value = state === undefined ? undefined : Buffer.from(JSON.stringify(state));
     await this.writer.submit(
@@ -75,7 +72,6 @@ export class EmbeddedGroupStore implements GroupStore {
   }
 
   async remove(groupId: string): Promise<void> {
-    checkGroupId(groupId);
     await this.writer.submit(
       0,
       (transaction) => {
@@ -101,9 +97,4 @@ export class EmbeddedGroupStore implements GroupStore {
     }
     return [...groups];
   }
-}
-
-function checkGroupId(groupId: string): void {
-  if (groupId === '' || groupId.includes('\0') || Buffer.byteLength(groupId) > 1_024)
-    throw new LogError('INVALID_GROUP_ID', 'a group id has 1 to 1,024 bytes and no NUL');
 }
