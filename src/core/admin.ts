@@ -10,7 +10,7 @@ import {
 import { checkKeys, must, mustBeObject } from './checks.ts';
 import { type ClientConfig, clientConfigSchema, isCount, isObject, parseConfig } from './config.ts';
 import { described } from './consumer-queries.ts';
-import { pause } from './consumer-wait.ts';
+import { pause, RETRY_MS } from './consumer-wait.ts';
 import { checkGroupId, checkTopicName } from './names.ts';
 import type { ConnectionStatus, RequestOptions, Session } from './session.ts';
 import { sessionFor } from './session-for.ts';
@@ -26,8 +26,6 @@ export interface NewTopic {
   /** Kafka's topic configuration, such as 'retention.ms'. */
   readonly config?: Readonly<Record<string, string>> | undefined;
 }
-/** Before a deletion that the log could not do now is tried again. */
-const RETRY_MS = 100;
 const NEW_TOPIC_KEYS = ['name', 'partitions', 'replicationFactor', 'config'];
 
 /** Requests are repeated over reconnects until the timeout (requestTimeoutMs). Dials at the first call. */

@@ -2,7 +2,7 @@
 import { type ClientFrameOf, LogError, type ServerFrameOf, type TopicPartitionOffset } from '../protocol/index.ts';
 import type { ParsedConsumerConfig } from './consumer-config.ts';
 import type { ConsumerEvent } from './consumer-events.ts';
-import { pause } from './consumer-wait.ts';
+import { pause, RETRY_MS } from './consumer-wait.ts';
 import { partitionKey } from './partitions.ts';
 import type { Session } from './session.ts';
 import { aborted, errorOf } from './session-requests.ts';
@@ -24,7 +24,6 @@ export interface CommitterHost {
   topicId(topic: string, options: WaitOptions): Promise<string>;
   emit(event: ConsumerEvent): void;
 }
-const RETRY_MS = 100;
 /** The coordinator knows the member, or its ownership, no more. */
 const LOST = new Set(['UNKNOWN_MEMBER_ID', 'FENCED_MEMBER_EPOCH', 'FENCED_INSTANCE_ID', 'COMMIT_FAILED']);
 

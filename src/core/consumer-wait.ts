@@ -3,7 +3,10 @@ import { LogError } from '../protocol/index.ts';
 import type { Clock } from './clock.ts';
 import { aborted } from './session-requests.ts';
 
-/** Until it succeeds, fails for good, or `signal` fires. Requests wait for the connection themselves, so there is little to wait here. */
+/** Before a request that could not be done now is made again. Requests wait for the connection themselves, so there is little to wait here. */
+export const RETRY_MS = 100;
+
+/** Until it succeeds, fails for good, or `signal` fires. */
 export async function persist<T>(clock: Clock, signal: AbortSignal, attempt: () => Promise<T>): Promise<T> {
   for (;;) {
     if (signal.aborted) throw aborted(signal);
@@ -12,7 +15,7 @@ export async function persist<T>(clock: Clock, signal: AbortSignal, attempt: () 
     } catch (cause) {
       const error = LogError.from(cause);
       if (!error.retriable || signal.aborted) throw error;
-      await pause(clock, 100);
+      await pause(clock, RETRY_MS);
     }
   }
 }

@@ -2,7 +2,7 @@
 import { LogError, type ServerFrame, type ServerFrameOf, type TopicPartition } from '../protocol/index.ts';
 import { MAX_DELAY_MS } from './config.ts';
 import type { ParsedConsumerConfig } from './consumer-config.ts';
-import { pause } from './consumer-wait.ts';
+import { pause, RETRY_MS } from './consumer-wait.ts';
 import { MemberKeepsake } from './member-keepsake.ts';
 import type { FetchChannel, Session } from './session.ts';
 import { aborted, errorOf } from './session-requests.ts';
@@ -57,8 +57,6 @@ export function reconcile(
   }
   return { revoked, added: [...wanted.values()] };
 }
-
-const RETRY_MS = 100;
 
 /** 'down': a member whose connection is gone; nothing may be said in its name before it has joined again. */
 type Phase = 'out' | 'joining' | 'in' | 'down';
