@@ -1,0 +1,151 @@
+// One connection to one broker for one purpose: made when it is needed, versions agreed, throttling respected, replaced when it broke. Knows nothing of clusters.
+import { isIP } from 'node:net';
+import { apiVersionsV3, Connection, type SASLOptions } from '@platformatic/kafka';
+import type { Clock } from 'distributedlog/core';
+import { LogError } from 'distributedlog/protocol';
+import { type ApiFamily, type BrokerVersions, commonVersion, versionsMissing } from './api-family.ts';
+import { fieldOf, toLogError } from './errors.ts';
+import type { BrokerAddress, KafkaLogSettings } from './options.ts';
+
+/** After a connection could not be made, requests fail with that error for this long. */
+const REDIAL_AFTER_MS = 100;
+const CONNECT_TIMEOUT_MS = 5_000;
+/** Requests that may be under way at once; the broker answers them one after the other. */
+const MAX_IN_FLIGHT = 16;
+
+interface Live {
+  readonly connection: Connection;
+  readonly versions: BrokerVersions;
+}
+
+export class BrokerLink {
+  readonly address: BrokerAddress;
+  readonly #settings: KafkaLogSettings;
+  readonly #clock: Clock;
+  #live: Promise<Live> | undefined;
+  #connection: Connection | undefined;
+  #lastFailure: { readonly at: number; readonly error: LogError } | undefined;
+  #throttledUntil = 0;
+  #closed = false;
+
+  constructor(address: BrokerAddress, settings: KafkaLogSettings, clock: Clock) {
+    this.address = address;
+    this.#settings = settings;
+    this.#clock = clock;
+  }
+
+  get where(): string {
+    return `${this.address.host}:${this.address.port}`;
+  }
+
+  /**
+   * Sends the newest version that both ends speak. The answer may hold error codes. Rejects with LogError:
+   * BROKER_NOT_AVAILABLE, REQUEST_TIMED_OUT (whether the broker did it is not known), UNSUPPORTED_VERSION.
+   */
+  async request<Args extends readonly unknown[], Answer>(
+    family: ApiFamily<Args, Answer>,
+    ...args: Args
+  ): Promise<Answer> {
+    const about = `${family.name} at ${this.where}`;
+    const { connection, versions } = await this.#connect();
+    const common = commonVersion(family, versions);
+    if (common === undefined) {
+      throw versionsMissing([family], versions, this.where) ?? new LogError('UNSUPPORTED_VERSION', about);
+    }
+    const waitMs = this.#throttledUntil - this.#clock.now();
+    if (waitMs > 0) await new Promise<void>((resolve) => this.#clock.after(waitMs, resolve));
+    try {
+      const answer = await common[1](connection, ...args);
+      const throttleMs = fieldOf(answer, 'throttleTimeMs');
+      if (typeof throttleMs === 'number' && throttleMs > 0) this.#throttledUntil = this.#clock.now() + throttleMs;
+      return answer;
+    } catch (error) {
+      const known = toLogError(error, about);
+      // An answer that comes after its time would be taken for the next one's: the connection is of no use any more.
+      this.#drop(connection);
+      throw known;
+    }
+  }
+
+  /** Which versions the broker speaks. */
+  async versions(): Promise<BrokerVersions> {
+    return (await this.#connect()).versions;
+  }
+
+  /** What is under way rejects with BROKER_NOT_AVAILABLE, and so does everything after. */
+  close(): void {
+    this.#closed = true;
+    if (this.#connection !== undefined) this.#drop(this.#connection);
+  }
+
+  #connect(): Promise<Live> {
+    if (this.#closed) {
+      return Promise.reject(new LogError('BROKER_NOT_AVAILABLE', `The connection to ${this.where} is closed.`));
+    }
+    if (this.#live !== undefined) return this.#live;
+    const failure = this.#lastFailure;
+    if (failure !== undefined && this.#clock.now() - failure.at < REDIAL_AFTER_MS) return Promise.reject(failure.error);
+    const live = this.#dial();
+    this.#live = live;
+    live.catch(() => {
+      if (this.#live === live) this.#live = undefined;
+    });
+    return live;
+  }
+
+  async #dial(): Promise<Live> {
+    const { clientId, tls, sasl, requestTimeoutMs } = this.#settings;
+    const { host, port } = this.address;
+    const connection = new Connection(clientId, {
+      connectTimeout: Math.min(CONNECT_TIMEOUT_MS, requestTimeoutMs),
+      requestTimeout: requestTimeoutMs,
+      maxInflights: MAX_IN_FLIGHT,
+      ...(tls === undefined || tls === false
+        ? {}
+        : { tls: tls === true ? {} : defined(tls), tlsServerName: serverName(tls, host) }),
+      ...(sasl === undefined ? {} : { sasl: saslOptions(sasl) }),
+    });
+    this.#connection = connection;
+    // Its requests reject by themselves; without a listener the event would end the process.
+    connection.on('error', () => this.#forget(connection));
+    connection.on('close', () => this.#forget(connection));
+    try {
+      await connection.connect(host, port);
+      const { apiKeys } = await apiVersionsV3.api.async(connection, 'distributedlog', '1');
+      this.#lastFailure = undefined;
+      return { connection, versions: new Map(apiKeys.map(({ apiKey, ...range }) => [apiKey, range])) };
+    } catch (error) {
+      const known = toLogError(error, `Kafka at ${this.where}`);
+      this.#lastFailure = { at: this.#clock.now(), error: known };
+      this.#drop(connection);
+      throw known;
+    }
+  }
+
+  #forget(connection: Connection): void {
+    if (this.#connection !== connection) return;
+    this.#connection = undefined;
+    this.#live = undefined;
+  }
+
+  #drop(connection: Connection): void {
+    this.#forget(connection);
+    connection.close(() => {});
+  }
+}
+
+/** Which name the broker's certificate must have; addresses cannot be asked for by name. */
+function serverName(tls: NonNullable<KafkaLogSettings['tls']>, host: string): string | boolean {
+  return (typeof tls === 'object' ? tls.servername : undefined) ?? isIP(host) === 0;
+}
+
+/** The library takes an absent key and `undefined` for different things. */
+function defined<T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
+  };
+}
+
+function saslOptions({ mechanism, ...rest }: NonNullable<KafkaLogSettings['sasl']>): SASLOptions {
+  return { mechanism, ...defined(rest) };
+}

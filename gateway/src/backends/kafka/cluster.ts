@@ -1,0 +1,266 @@
+// The cluster as the rest of this log sees it: who leads what, who coordinates which group, and connections to them by purpose. Knows nothing of records or members.
+import type { Clock, Random } from 'distributedlog/core';
+import { LogError } from 'distributedlog/protocol';
+import type { PartitionRef } from 'distributedlog/server';
+import { type ApiFamily, versionsMissing } from './api-family.ts';
+import { FIND_COORDINATOR, METADATA, REQUIRED } from './apis.ts';
+import { BrokerLink } from './broker-link.ts';
+import { brokerError, toLogError } from './errors.ts';
+import { Metadata, type PartitionMetadata, type TopicMetadata } from './metadata.ts';
+import type { BrokerAddress, KafkaLogSettings } from './options.ts';
+
+export interface Leader extends PartitionMetadata {
+  readonly topic: TopicMetadata;
+}
+type MetadataListener = (now: Metadata, before: Metadata) => void;
+
+const RETRY_MIN_MS = 100;
+const RETRY_MAX_MS = 2_000;
+/** Codes after which the same request may go to another broker, or to the same one a little later. */
+const LOOK_AGAIN: ReadonlySet<string> = new Set([
+  'NOT_COORDINATOR',
+  'COORDINATOR_NOT_AVAILABLE',
+  'COORDINATOR_LOAD_IN_PROGRESS',
+  'BROKER_NOT_AVAILABLE',
+]);
+
+export class Cluster {
+  readonly settings: KafkaLogSettings;
+  readonly clock: Clock;
+  readonly #random: Random;
+  readonly #links = new Map<string, BrokerLink>();
+  readonly #bootstrap: readonly BrokerLink[];
+  readonly #listeners = new Set<MetadataListener>();
+  /** groupId → node id. */
+  readonly #coordinators = new Map<string, number>();
+  #metadata = Metadata.NONE;
+  #failure: LogError | undefined = new LogError('BROKER_NOT_AVAILABLE', 'Kafka was not reached yet.');
+  #refreshing: Promise<Metadata> | undefined;
+  #cancelTimer: (() => void) | undefined;
+  #failures = 0;
+  /** Which of the brokers is asked first for metadata; another one after a failure. */
+  #turn = 0;
+  #closed = false;
+
+  constructor(settings: KafkaLogSettings, clock: Clock, random: Random) {
+    this.settings = settings;
+    this.clock = clock;
+    this.#random = random;
+    this.#bootstrap = settings.brokers.map((address) => new BrokerLink(address, settings, clock));
+  }
+
+  /** What was seen last; nothing before the first contact. */
+  get metadata(): Metadata {
+    return this.#metadata;
+  }
+  /** undefined: the last look at the cluster succeeded. */
+  get failure(): LogError | undefined {
+    return this.#failure;
+  }
+
+  /** After every look that found the cluster; the first `before` is empty. Returns how to stop. */
+  onMetadata(listener: MetadataListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** A look at the cluster that begins now, or the one that has just begun. Afterwards it is looked at every `metadataMaxAgeMs`. */
+  refresh(): Promise<Metadata> {
+    if (this.#closed) return Promise.reject(closed());
+    this.#refreshing ??= this.#look().finally(() => {
+      this.#refreshing = undefined;
+    });
+    return this.#refreshing;
+  }
+
+  /** A look soon, for whoever heard from a broker that things have changed. */
+  refreshSoon(): void {
+    if (this.#refreshing === undefined) this.#arm(this.#failures === 0 ? 20 : this.#backoff());
+  }
+
+  /** UNKNOWN_TOPIC_ID, UNKNOWN_TOPIC_OR_PARTITION, LEADER_NOT_AVAILABLE; before the first contact BROKER_NOT_AVAILABLE. */
+  leaderOf({ topicId, partition }: PartitionRef): Leader {
+    const topic = this.topic(topicId);
+    const found = topic.partitions[partition];
+    if (found === undefined) {
+      throw new LogError(
+        'UNKNOWN_TOPIC_OR_PARTITION',
+        `Topic "${topic.name}" has no partition ${partition}: it has ${topic.partitions.length}.`,
+        { topic: topic.name, partition },
+      );
+    }
+    if (found.leader < 0 || !this.#metadata.brokers.has(found.leader)) {
+      this.refreshSoon();
+      throw new LogError('LEADER_NOT_AVAILABLE', `Partition ${partition} of topic "${topic.name}" has no leader now.`, {
+        topic: topic.name,
+        partition,
+      });
+    }
+    return { ...found, topic };
+  }
+  topic(topicId: string): TopicMetadata {
+    const topic = this.#metadata.byId.get(topicId);
+    if (topic !== undefined) return topic;
+    if (this.#metadata === Metadata.NONE) throw this.#failure ?? closed();
+    throw new LogError('UNKNOWN_TOPIC_ID', `There is no topic with the id ${topicId}.`);
+  }
+
+  /** The connection to a broker for one purpose; requests on one connection are answered one after the other. */
+  link(nodeId: number, purpose: string): BrokerLink {
+    if (this.#closed) throw closed();
+    const address = this.#metadata.brokers.get(nodeId);
+    if (address === undefined) {
+      this.refreshSoon();
+      throw new LogError('BROKER_NOT_AVAILABLE', `Broker ${nodeId} is not in the cluster now.`);
+    }
+    return this.#linkTo(address, `${nodeId}/${purpose}`);
+  }
+
+  /** Asks brokers in turn until one answers. */
+  async any<Args extends readonly unknown[], Answer>(family: ApiFamily<Args, Answer>, ...args: Args): Promise<Answer> {
+    const known = [...this.#metadata.brokers.keys()].map((nodeId) => () => this.link(nodeId, 'control'));
+    const candidates = [...known, ...this.#bootstrap.map((link) => () => link)];
+    let failure: unknown;
+    for (let i = 0; i < candidates.length; i++) {
+      const candidate = candidates[(this.#turn + i) % candidates.length];
+      if (candidate === undefined) break;
+      try {
+        const answer = await candidate().request(family, ...args);
+        this.#turn += i;
+        return answer;
+      } catch (error) {
+        failure = error;
+        if (this.#closed) break;
+      }
+    }
+    throw toLogError(failure, `No broker answered ${family.name}`);
+  }
+
+  /**
+   * Asks the coordinator of the group, finding it first where it is not known. `codeOf` says which error code the whole answer has, if any;
+   * codes that mean "ask elsewhere" or "not yet" are tried again until `timeoutMs`, then they are thrown; others are the caller's.
+   */
+  async coordinator<Args extends readonly unknown[], Answer>(
+    groupId: string,
+    purpose: string,
+    codeOf: (answer: Answer) => number,
+    family: ApiFamily<Args, Answer>,
+    args: Args,
+    timeoutMs = this.settings.requestTimeoutMs,
+  ): Promise<Answer> {
+    const until = this.clock.now() + timeoutMs;
+    for (let attempt = 0; ; attempt++) {
+      let failure: LogError;
+      try {
+        const link = this.link(await this.#coordinatorOf(groupId), purpose);
+        const answer = await link.request(family, ...args);
+        const code = codeOf(answer);
+        if (code === 0) return answer;
+        failure = brokerError(code, `${family.name} of group "${groupId}"`);
+        if (!LOOK_AGAIN.has(failure.code)) return answer;
+      } catch (error) {
+        failure = toLogError(error, `${family.name} of group "${groupId}"`);
+        if (!LOOK_AGAIN.has(failure.code)) throw failure;
+      }
+      this.#coordinators.delete(groupId);
+      const waitMs = Math.min(RETRY_MIN_MS * 2 ** Math.min(attempt, 4), 1_000);
+      if (this.#closed || this.clock.now() + waitMs >= until) throw failure;
+      await new Promise<void>((resolve) => this.clock.after(waitMs, resolve));
+    }
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#cancelTimer?.();
+    for (const link of [...this.#links.values(), ...this.#bootstrap]) link.close();
+    this.#links.clear();
+    this.#listeners.clear();
+  }
+
+  async #coordinatorOf(groupId: string): Promise<number> {
+    const known = this.#coordinators.get(groupId);
+    if (known !== undefined && this.#metadata.brokers.has(known)) return known;
+    const found = await this.any(FIND_COORDINATOR, groupId);
+    if (found === undefined || found.errorCode !== 0) {
+      const about = `The coordinator of group "${groupId}"`;
+      throw brokerError(found?.errorCode ?? 15, about, {}, found?.errorMessage);
+    }
+    if (!this.#metadata.brokers.has(found.nodeId)) await this.refresh();
+    this.#coordinators.set(groupId, found.nodeId);
+    return found.nodeId;
+  }
+
+  #linkTo(address: BrokerAddress, key: string): BrokerLink {
+    const existing = this.#links.get(key);
+    if (existing !== undefined && existing.address.host === address.host && existing.address.port === address.port) {
+      return existing;
+    }
+    existing?.close();
+    const link = new BrokerLink(address, this.settings, this.clock);
+    this.#links.set(key, link);
+    return link;
+  }
+
+  async #look(): Promise<Metadata> {
+    try {
+      const first = this.#metadata === Metadata.NONE;
+      if (first) await this.#checkVersions();
+      const seen = new Metadata(await this.any(METADATA));
+      if (this.#closed) throw closed();
+      const before = this.#metadata;
+      this.#metadata = seen;
+      this.#failure = undefined;
+      this.#failures = 0;
+      this.#closeLinksOfGone();
+      for (const listener of [...this.#listeners]) listener(seen, before);
+      this.#arm(this.settings.metadataMaxAgeMs);
+      return seen;
+    } catch (error) {
+      this.#failure = toLogError(error, 'Kafka');
+      this.#failures++;
+      this.#turn++;
+      if (!this.#closed) this.#arm(this.#backoff());
+      throw this.#failure;
+    }
+  }
+
+  async #checkVersions(): Promise<void> {
+    let failure: unknown;
+    for (const link of this.#bootstrap) {
+      try {
+        const missing = versionsMissing(REQUIRED, await link.versions(), link.where);
+        if (missing === undefined) return;
+        failure = missing;
+      } catch (error) {
+        failure = error;
+      }
+    }
+    throw failure;
+  }
+
+  #backoff(): number {
+    const ms = Math.min(RETRY_MIN_MS * 2 ** Math.min(this.#failures, 10), RETRY_MAX_MS);
+    return ms * (0.5 + this.#random() / 2);
+  }
+
+  #arm(delayMs: number): void {
+    if (this.#closed) return;
+    this.#cancelTimer?.();
+    this.#cancelTimer = this.clock.after(delayMs, () => {
+      // What went wrong is in `failure`, and the next look is armed.
+      this.refresh().catch(() => undefined);
+    });
+  }
+
+  #closeLinksOfGone(): void {
+    for (const [key, link] of this.#links) {
+      if (this.#metadata.brokers.has(Number(key.slice(0, key.indexOf('/'))))) continue;
+      this.#links.delete(key);
+      link.close();
+    }
+  }
+}
+
+function closed(): LogError {
+  return new LogError('BROKER_NOT_AVAILABLE', 'The log is closed.');
+}

@@ -1,0 +1,25 @@
+// What tests against a real broker share: where it is, and names of their own. Skipped visibly where there is none.
+import { randomUUID } from 'node:crypto';
+import { systemClock } from 'distributedlog/core';
+import { describe, onTestFinished } from 'vitest';
+import { Cluster } from './cluster.ts';
+import { type KafkaLogOptions, parseKafkaLogOptions } from './options.ts';
+
+const { KAFKA_BROKERS } = process.env;
+export const brokers: readonly string[] = KAFKA_BROKERS?.split(',') ?? [];
+
+/** `npm test` starts a broker and sets KAFKA_BROKERS; alone: `node scripts/kafka.mjs`. */
+export const describeWithKafka = describe.skipIf(brokers.length === 0);
+
+/** A name that no other test has. */
+export function unique(what: string): string {
+  return `test.${what}.${randomUUID().slice(0, 13)}`;
+}
+
+/** A cluster that was looked at once; closed when the test ends. */
+export async function openCluster(options: Partial<KafkaLogOptions> = {}): Promise<Cluster> {
+  const cluster = new Cluster(parseKafkaLogOptions({ brokers, ...options }), systemClock, Math.random);
+  onTestFinished(() => cluster.close());
+  await cluster.refresh();
+  return cluster;
+}
