@@ -3,10 +3,9 @@ import { firstValueFrom } from 'rxjs';
 import { describe, expect, it, vi } from 'vitest';
 import { ERROR_TABLE, type ErrorCode, LogError } from '../protocol/index.ts';
 import { createTestGateway } from '../testing/index.ts';
-import { consumerOf, T0, T1 } from './consumer.test-support.ts';
+import { consumerOf, T0, T1, tapped } from './consumer.test-support.ts';
 import type { Consumer } from './consumer.ts';
 import type { ConsumerConfig } from './consumer-config.ts';
-import type { Transport } from './transport.ts';
 
 /** Codes that only the consumer itself gives. */
 const OWN: readonly ErrorCode[] = ['ILLEGAL_STATE', 'COMMIT_FAILED', 'NO_OFFSET_FOR_PARTITION'];
@@ -18,38 +17,18 @@ async function setUp() {
   });
   await gateway.produce('t', ['a', 'b', 'c']);
   const consumers: Consumer[] = [];
-  const sent: string[] = [];
-  const received: string[] = [];
-  const transport: Transport = {
-    ...gateway.transport,
-    dial(url, protocol, handlers) {
-      const connection = gateway.transport.dial(url, protocol, {
-        ...handlers,
-        onFrame(frame) {
-          if (typeof frame === 'string') received.push(frame);
-          handlers.onFrame(frame);
-        },
-      });
-      return Object.create(connection, {
-        send: {
-          value: (frame: string | Uint8Array) => {
-            if (typeof frame === 'string') sent.push(frame);
-            connection.send(frame);
-          },
-        },
-      });
-    },
-  };
+  const { transport, received, of } = tapped(gateway);
   return {
     gateway,
-    received,
+    /** Frames with that code that the consumers have got. */
+    told: (code: ErrorCode) => received.filter((frame) => JSON.stringify(frame).includes(`"${code}"`)),
+    /** Commits the consumers have sent. */
+    commits: () => of('commit').length,
     consumer(config: ConsumerConfig = {}) {
       const consumer = consumerOf(gateway, { autoCommit: false, transport, ...config });
       consumers.push(consumer);
       return consumer;
     },
-    /** Frames of that type the consumers have sent. */
-    count: (type: string) => sent.filter((frame) => frame.startsWith(`{"type":"${type}"`)).length,
     async [Symbol.asyncDispose]() {
       await Promise.all(consumers.map((consumer) => consumer.close({ timeoutMs: 100 }).catch(() => undefined)));
       await gateway.close();
@@ -322,8 +301,8 @@ describe('an application sees', () => {
       ...names,
       ...(cause === undefined ? {} : { cause: expect.objectContaining({ code: cause }) }),
     });
-    if (commits !== undefined) expect(world.count('commit')).toBe(commits);
-    for (const own of OWN) expect(world.received.filter((frame) => frame.includes(own))).toEqual([]);
+    if (commits !== undefined) expect(world.commits()).toBe(commits);
+    for (const own of OWN) expect(world.told(own)).toEqual([]);
   });
 
   it('nothing of a stale epoch while the partition is still owned: the commit is tried again', async () => {
@@ -331,7 +310,7 @@ describe('an application sees', () => {
     const consumer = await subscribed(world);
     world.gateway.failNext('commit', 'STALE_MEMBER_EPOCH');
     await consumer.commit([at(2)]);
-    expect(world.count('commit')).toBe(2);
+    expect(world.commits()).toBe(2);
     expect(await consumer.committed(T0)).toMatchObject({ offset: 2 });
   });
   it('nothing of UNKNOWN_MEMBER_ID when a member that was away is gone: it loses its partitions and joins anew', async () => {
@@ -354,7 +333,7 @@ describe('an application sees', () => {
     // Nothing was committed: what was read comes again.
     while ((await consumer.poll({ timeoutMs: 1_000 })).length === 0);
     expect(calls).toEqual(['assigned 2', 'lost 2', 'assigned 2']);
-    expect(world.received.filter((frame) => frame.includes('UNKNOWN_MEMBER_ID'))).toHaveLength(1);
+    expect(world.told('UNKNOWN_MEMBER_ID')).toHaveLength(1);
     expect(consumer.groupMetadata()?.memberId).not.toBe(before);
   });
   it('of a member whose instance id was taken over, that its partitions are lost and that it is none any more', async () => {
