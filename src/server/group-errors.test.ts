@@ -13,6 +13,7 @@ import {
 import { ManualClock } from '../testing/manual-clock.ts';
 import { SessionPeer } from '../testing/session-peer.ts';
 import { describeError } from './error-frames.ts';
+import { joinFrame } from './groups.test-support.ts';
 import { memoryLog } from './memory-log.ts';
 
 async function setUp() {
@@ -34,17 +35,7 @@ async function setUp() {
   const peer = await connect();
   let id = 0;
   const join = async (of = peer, more: Partial<ClientFrameOf<'join'>> = {}) => {
-    const reply = await of.request({
-      type: 'join',
-      id: ++id,
-      consumer: 1,
-      groupId: 'g',
-      topics: ['t'],
-      sessionTimeoutMs: 30_000,
-      rebalanceTimeoutMs: 60_000,
-      maxPollIntervalMs: 300_000,
-      ...more,
-    });
+    const reply = await of.request(joinFrame(++id, 1, more));
     if (reply.type !== 'join') return reply;
     const owned = reply.partitions.map(({ topicId: of, partitions }) => ({ topicId: of, partitions }));
     return Object.assign(reply, {

@@ -1,5 +1,5 @@
 // A coordinator, its topics and its store in a test's hands, and members that note what they are told. Knows nothing of what is expected.
-import { LogError, type TopicInfo } from '../protocol/index.ts';
+import { type ClientFrameOf, LogError, type TopicInfo } from '../protocol/index.ts';
 import { ManualClock } from '../testing/manual-clock.ts';
 import type { TopicCatalogue } from './group.ts';
 import { type CoordinatedGroups, type CoordinatedGroupsOptions, coordinatedGroups } from './groups.ts';
@@ -28,6 +28,13 @@ export const WISHES = {
   rebalanceTimeoutMs: 60_000,
   maxPollIntervalMs: 300_000,
 };
+
+/** How a client asks for membership of group "g". */
+export const joinFrame = (
+  id: number,
+  consumer = 1,
+  more: Partial<ClientFrameOf<'join'>> = {},
+): ClientFrameOf<'join'> => ({ type: 'join', id, consumer, groupId: 'g', ...WISHES, ...more });
 
 export async function join(groups: GroupPort, request: Partial<JoinRequest> = {}): Promise<Joined> {
   const pushes: Assignment[] = [];

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { CLOSE_CODES, type ClientFrameOf, encodeBatch, type ServerFrameOf } from '../protocol/index.ts';
 import { ManualClock } from '../testing/manual-clock.ts';
 import { SessionPeer } from '../testing/session-peer.ts';
+import { joinFrame } from './groups.test-support.ts';
 import type { Limits } from './limits.ts';
 import type { GroupPort, Log, Membership } from './log.ts';
 import { memoryLog } from './memory-log.ts';
@@ -21,20 +22,9 @@ async function setUp(partitions = 2) {
   };
   return { clock, log, topicId, connect, peer: await connect() };
 }
-const joinOf = (id: number, consumer = 1, more: Partial<Join> = {}): Join => ({
-  type: 'join',
-  id,
-  consumer,
-  groupId: 'g',
-  topics: ['t'],
-  sessionTimeoutMs: 30_000,
-  rebalanceTimeoutMs: 60_000,
-  maxPollIntervalMs: 300_000,
-  ...more,
-});
 /** Joins, and says nothing more. */
 async function answered(peer: SessionPeer, id = 1, more: Partial<Join> = {}, consumer = 1): Promise<Joined> {
-  const reply = await peer.request(joinOf(id, consumer, more));
+  const reply = await peer.request(joinFrame(id, consumer, more));
   if (reply.type !== 'join') throw new Error(`${reply.code}: ${reply.message}`);
   return reply;
 }
@@ -169,8 +159,8 @@ describe('groups', () => {
       const other = await connect();
       const first = await joined(peer);
       peer.send(ownedOf(first));
-      other.send(joinOf(1));
-      peer.send(joinOf(2, 1, { memberId: first.memberId }));
+      other.send(joinFrame(1));
+      peer.send(joinFrame(2, 1, { memberId: first.memberId }));
       for (let i = 0; i < turns; i++) await Promise.resolve();
       await log.createTopic({ name: `u${turns}` });
       await log.deleteTopic('t');
@@ -225,7 +215,7 @@ describe('groups', () => {
       clock: peer.clock,
     });
     await slow.hello();
-    expect(await slow.request(joinOf(1))).toMatchObject({ type: 'error', code: 'FENCED_MEMBER_EPOCH' });
+    expect(await slow.request(joinFrame(1))).toMatchObject({ type: 'error', code: 'FENCED_MEMBER_EPOCH' });
     await slow.settle();
     expect(slow.all('fenced')).toEqual([]);
   });
@@ -305,7 +295,7 @@ describe('a member whose socket is gone', () => {
     expect(await other.frame('assignment')).toMatchObject({ partitions: [{ partitions: [0, 1] }] });
     expect(await log.groups.list()).toMatchObject([{ members: 1 }]);
     const again = await connect();
-    expect(await again.request(joinOf(1, 1, tokens(first)))).toMatchObject({ code: 'UNKNOWN_MEMBER_ID' });
+    expect(await again.request(joinFrame(1, 1, tokens(first)))).toMatchObject({ code: 'UNKNOWN_MEMBER_ID' });
   });
 
   it('is kept though it said nothing, when it was there before or is static', async () => {
@@ -336,7 +326,7 @@ describe('a member taken up over another socket', () => {
     const first = await joined(peer);
     const other = await connect();
     let closedBefore: number | undefined;
-    other.send(joinOf(1, 3, tokens(first)));
+    other.send(joinFrame(1, 3, tokens(first)));
     await other.until(() => {
       const [answer] = other.all('join');
       if (answer !== undefined) closedBefore = peer.closed?.code;
@@ -405,7 +395,7 @@ describe('a member taken up over another socket', () => {
     const other = await connect();
     const { memberId } = first;
     for (const [id, resumeToken] of [undefined, 'wrong', 'x'.repeat(43)].entries()) {
-      expect(await other.request(joinOf(id, 1, { memberId, resumeToken }))).toMatchObject({
+      expect(await other.request(joinFrame(id, 1, { memberId, resumeToken }))).toMatchObject({
         type: 'error',
         code: 'UNKNOWN_MEMBER_ID',
       });
@@ -413,7 +403,7 @@ describe('a member taken up over another socket', () => {
     const second = await joined(other, 5, tokens(first));
     other.send(ownedOf(second));
     const third = await connect();
-    expect(await third.request(joinOf(1, 1, tokens(first)))).toMatchObject({ code: 'UNKNOWN_MEMBER_ID' });
+    expect(await third.request(joinFrame(1, 1, tokens(first)))).toMatchObject({ code: 'UNKNOWN_MEMBER_ID' });
     expect(other.closed).toBeUndefined();
     expect(await joined(third, 2, tokens(second))).toMatchObject({ memberId });
     expect(other.closed?.code).toBe(CLOSE_CODES.FENCED.code);
@@ -430,7 +420,7 @@ describe('a member taken up over another socket', () => {
     expect(await other.request({ type: 'commit', id: 1, groupId: 'g', memberId, memberEpoch, offsets })).toMatchObject({
       code: 'UNKNOWN_MEMBER_ID',
     });
-    expect(await other.request(joinOf(2, 1, tokens(first)))).toMatchObject({ code: 'UNKNOWN_MEMBER_ID' });
+    expect(await other.request(joinFrame(2, 1, tokens(first)))).toMatchObject({ code: 'UNKNOWN_MEMBER_ID' });
   });
 });
 
@@ -469,7 +459,7 @@ describe('what takes its time', () => {
     const { peer, clock, hold, answer } = await slow();
     const { memberId } = await joined(peer);
     hold();
-    peer.send(joinOf(2, 1, { memberId, sessionTimeoutMs: 3_000 }));
+    peer.send(joinFrame(2, 1, { memberId, sessionTimeoutMs: 3_000 }));
     await peer.settle();
     peer.session.onClosed();
     answer();
@@ -483,7 +473,7 @@ describe('what takes its time', () => {
     const { peer, hold, answer } = await slow();
     const { memberId } = await joined(peer, 1, { maxPollIntervalMs: 1_000 });
     hold();
-    peer.send(joinOf(2, 1, { memberId, maxPollIntervalMs: 1_000 }));
+    peer.send(joinFrame(2, 1, { memberId, maxPollIntervalMs: 1_000 }));
     await peer.settle();
     peer.send({ type: 'heartbeat', consumers: [{ consumer: 1, busyMs: 1_001 }] });
     await peer.settle();
@@ -496,10 +486,10 @@ describe('what takes its time', () => {
   it('a member that left while it joined has no say in the next join of its consumer', async () => {
     const { peer, log, memberIds, hold, answer } = await slow();
     hold();
-    peer.send(joinOf(1));
+    peer.send(joinFrame(1));
     await peer.settle();
     await peer.request({ type: 'leave', id: 2, consumer: 1 });
-    peer.send(joinOf(3));
+    peer.send(joinFrame(3));
     await peer.settle();
     expect(memberIds).toHaveLength(2);
     await log.groups.expire('g', memberIds[0]);
@@ -530,7 +520,7 @@ describe('a socket that closes while a member joins', () => {
 
   it('lets a newcomer go, who was never told who it is', async () => {
     const { log, slow, enter } = await held();
-    slow.send(joinOf(1));
+    slow.send(joinFrame(1));
     await slow.settle();
     slow.session.onClosed();
     enter();
@@ -541,7 +531,7 @@ describe('a socket that closes while a member joins', () => {
   it('keeps a member that was being taken up', async () => {
     const { log, peer, slow, enter, clock } = await held();
     const first = await joined(peer);
-    slow.send(joinOf(1, 1, tokens(first)));
+    slow.send(joinFrame(1, 1, tokens(first)));
     await slow.settle();
     slow.session.onClosed();
     enter();

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type ClientFrameOf, encodeBatch, encodeProduceFrame, LogError } from '../protocol/index.ts';
 import { ManualClock } from '../testing/manual-clock.ts';
 import { SessionPeer } from '../testing/session-peer.ts';
+import { joinFrame } from './groups.test-support.ts';
 import type { Limits } from './limits.ts';
 import type { AppendResult, Log } from './log.ts';
 import { type MemoryLogOptions, memoryLog } from './memory-log.ts';
@@ -25,17 +26,6 @@ const fetchOf = (topicId: string, consumer = 1): ClientFrameOf<'fetch'> => ({
   maxPartitionBytes: 1 << 20,
   limit: 1 << 20,
   partitions: [{ topicId, partition: 0, epoch: 1, offset: 0, limit: 1 << 20 }],
-});
-const joinOf = (id: number, consumer = 1, more: Partial<ClientFrameOf<'join'>> = {}): ClientFrameOf<'join'> => ({
-  type: 'join',
-  id,
-  consumer,
-  groupId: 'g',
-  topics: ['t'],
-  sessionTimeoutMs: 30_000,
-  rebalanceTimeoutMs: 60_000,
-  maxPollIntervalMs: 300_000,
-  ...more,
 });
 
 describe('metadata', () => {
@@ -439,7 +429,9 @@ describe('heartbeats', () => {
   it('come more often once a member of a group wants it', async () => {
     const { peer, log } = await setUp();
     await log.createTopic({ name: 't' });
-    expect(await peer.request(joinOf(1, 1, { sessionTimeoutMs: 9_000 }))).toMatchObject({ heartbeatIntervalMs: 3_000 });
+    expect(await peer.request(joinFrame(1, 1, { sessionTimeoutMs: 9_000 }))).toMatchObject({
+      heartbeatIntervalMs: 3_000,
+    });
     await peer.advance(3_000);
     expect(peer.all('heartbeat')).toHaveLength(1);
   });
@@ -450,7 +442,7 @@ describe('the end of a session', () => {
     const { peer, log, clock } = await setUp({ requestsPerSecond: 1, requestBurst: 5 });
     const { topicId } = await log.createTopic({ name: 't' });
     await peer.request({ type: 'metadata', id: 1, watch: true });
-    await peer.request(joinOf(2));
+    await peer.request(joinFrame(2));
     peer.send({ type: 'owned', consumer: 1, memberEpoch: 1, partitions: [] });
     for (const consumer of [1, 2]) peer.send(fetchOf(topicId, consumer));
     for (let id = 3; id < 8; id++) peer.send({ type: 'ping', id });
