@@ -13,6 +13,7 @@ import {
   range,
   rejects,
   until,
+  type World,
 } from './consumer-case-kit.ts';
 import type { Wire } from './consumer-case-wire.ts';
 
@@ -21,6 +22,17 @@ const T = at('t');
 const committedOn = (wire: Wire): unknown[] =>
   wire.frames('client', 'commit').map(({ frame }) => (frame.offsets as { offset: number }[])[0]?.offset);
 const answered = (wire: Wire): number => wire.frames('gateway', 'commit').length;
+/** A consumer that commits all the time, one of its eight records handed out, the others buffered, and nothing under way. */
+async function committing(world: World) {
+  await world.produce('t', numbered(8));
+  const wire = await world.wire();
+  const consumer = world.consumer({ ...wire.config, groupId: 'g', autoCommitIntervalMs: 3, maxPollRecords: 1 });
+  await consumer.subscribe('t');
+  await drain(consumer, 1);
+  await until('all is buffered', () => consumer.currentLag(T) === 7);
+  await until('no commit is under way', () => answered(wire) === committedOn(wire).length);
+  return { wire, consumer };
+}
 
 export const commitCases: readonly ConsumerCase[] = [
   consumerCase(
@@ -48,13 +60,7 @@ export const commitCases: readonly ConsumerCase[] = [
     },
   ),
   consumerCase('commits-3', 'while an auto-commit is unanswered no other one is sent', async (world) => {
-    await world.produce('t', numbered(8));
-    const wire = await world.wire();
-    const consumer = world.consumer({ ...wire.config, groupId: 'g', autoCommitIntervalMs: 3, maxPollRecords: 1 });
-    await consumer.subscribe('t');
-    await drain(consumer, 1);
-    await until('all is buffered', () => consumer.currentLag(T) === 7);
-    await until('no commit is under way', () => answered(wire) === committedOn(wire).length);
+    const { wire, consumer } = await committing(world);
     wire.hold('gateway');
     const before = committedOn(wire).length;
     for (const offset of range(5, 1)) {
@@ -69,13 +75,7 @@ export const commitCases: readonly ConsumerCase[] = [
     'commits-4',
     'an auto-commit that met a dropped connection is repeated with the newest positions',
     async (world) => {
-      await world.produce('t', numbered(8));
-      const wire = await world.wire();
-      const consumer = world.consumer({ ...wire.config, groupId: 'g', autoCommitIntervalMs: 3, maxPollRecords: 1 });
-      await consumer.subscribe('t');
-      await drain(consumer, 1);
-      await until('all is buffered', () => consumer.currentLag(T) === 7);
-      await until('no commit is under way', () => answered(wire) === committedOn(wire).length);
+      const { wire, consumer } = await committing(world);
       wire.hold('client');
       const under = committedOn(wire).length;
       for (const _ of range(5)) await consumer.poll({ timeoutMs: 0 });
