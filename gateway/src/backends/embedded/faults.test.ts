@@ -6,20 +6,18 @@ import {
   readdirSync,
   rmSync,
   statSync,
-  symlinkSync,
   truncateSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { encodeBatch, LogError } from 'distributedlog/protocol';
 import { ManualClock } from 'distributedlog/testing';
-import { build } from 'esbuild';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { EmbeddedLog } from './embedded-log.ts';
 import { openInDirectory } from './open.ts';
+import { bundleProgram } from './test-bundle.ts';
 import { canMount, mountDisk, unmountDisk } from './test-disk.ts';
 
 let dir: string;
@@ -211,26 +209,7 @@ describe.runIf(canMount)('a full disk (on a mounted tmpfs of 24 MiB; skipped whe
   });
 
   it('never ends the process, whatever the size of the batches: 20 times filled, everything acknowledged is there', async () => {
-    const root = fileURLToPath(new URL('../../../../', import.meta.url));
-    // The bundle finds lmdb as if it lay in the repository.
-    symlinkSync(join(root, 'node_modules'), join(dir, 'node_modules'));
-    const program = join(dir, 'filling-process.mjs');
-    await build({
-      entryPoints: [fileURLToPath(new URL('./filling-process.mts', import.meta.url))],
-      outfile: program,
-      bundle: true,
-      platform: 'node',
-      format: 'esm',
-      target: 'node20',
-      external: ['lmdb'],
-      alias: Object.fromEntries(
-        ['core', 'protocol', 'server', 'testing'].map((name) => [
-          `distributedlog/${name}`,
-          join(root, 'src', name, 'index.ts'),
-        ]),
-      ),
-      logLevel: 'silent',
-    });
+    const program = await bundleProgram('./filling-process.mts', dir);
     // It prints nothing else: lmdb never found the disk full, for that is what it does not survive.
     const child = spawn(process.execPath, [program, disk, '20'], {
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,40 +1,23 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { RecordReader, readBatchHeader, verifyBatch } from 'distributedlog/protocol';
 import type { Log, PartitionRef } from 'distributedlog/server';
-import { build } from 'esbuild';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { embeddedLog } from './index.ts';
 import { type Command, type Report, recordsOfBatch, sequenceOfBatch } from './killed-workload.mts';
+import { bundleProgram } from './test-bundle.ts';
 
 const KILLS = 20;
 const PRODUCERS = 6;
 const PARTITIONS = 3;
-const root = fileURLToPath(new URL('../../../../', import.meta.url));
 
 let work: string;
 let program: string;
 beforeAll(async () => {
   work = mkdtempSync(join(tmpdir(), 'dlog-kill-'));
-  // The bundle finds lmdb as if it lay in the repository.
-  symlinkSync(join(root, 'node_modules'), join(work, 'node_modules'));
-  program = join(work, 'killed-process.mjs');
-  await build({
-    entryPoints: [fileURLToPath(new URL('./killed-process.mts', import.meta.url))],
-    outfile: program,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
-    external: ['lmdb'],
-    alias: Object.fromEntries(
-      ['core', 'protocol', 'server'].map((name) => [`distributedlog/${name}`, join(root, 'src', name, 'index.ts')]),
-    ),
-    logLevel: 'silent',
-  });
+  program = await bundleProgram('./killed-process.mts', work);
 });
 afterAll(() => rmSync(work, { recursive: true, force: true }));
 
