@@ -1,6 +1,7 @@
 // Takes records from a consumer in short slices, as fast as a limit allows, so that the page always has its turn. Knows nothing of what becomes of them.
 import type { Consumer, ConsumerRecord } from 'distributedlog';
 import type { RateLimiter } from './limiter.ts';
+import { sleep } from './sleep.ts';
 
 /** The longest stretch of work before the page gets its turn, ms. */
 const SLICE_MS = 6;
@@ -15,18 +16,6 @@ export function nextTurn(): Promise<void> {
   return new Promise((resolve) => {
     turns.push(resolve);
     channel.port2.postMessage(null);
-  });
-}
-
-function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, milliseconds);
-    signal.addEventListener('abort', done);
   });
 }
 

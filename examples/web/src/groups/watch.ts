@@ -1,5 +1,6 @@
 // Asks for the groups and for the one that is looked at, again and again while somebody looks, one question at a time. Knows nothing of what becomes of the answers.
 import { type GroupDescription, type GroupSummary, LogError } from 'distributedlog';
+import { sleep } from '../sleep.ts';
 
 export interface GroupSource {
   listGroups(signal: AbortSignal): Promise<readonly GroupSummary[]>;
@@ -99,17 +100,4 @@ export class GroupWatch {
     }
     if (!signal.aborted) this.#handlers.onDescription(groupId, description);
   }
-}
-
-function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, milliseconds);
-    signal.addEventListener('abort', done);
-    if (signal.aborted) done();
-  });
 }
