@@ -1,7 +1,6 @@
 // Members of a group that live in pages, when the page is loaded again, duplicated, or put into the back/forward cache.
-import { chromium, type Page } from '@playwright/test';
+import type { Page } from '@playwright/test';
 import type { Client, ConsumerEvent } from 'distributedlog';
-import { LAUNCH_ARGS } from '../scripts/lib/browser.mjs';
 import { expectEachOnce, waitForTotal, waitUntilLive } from './support/reader.ts';
 import { expect, produce, test } from './support/test.ts';
 
@@ -99,39 +98,22 @@ test('a page that opted out joins as a new member when it is loaded again', asyn
   await expectPartitions(page, 1);
 });
 
-test('a member comes back from the back/forward cache', async ({ gateway, client }) => {
-  const executablePath = process.env.CHROMIUM_PATH;
-  // Playwright switches the cache off unless told otherwise.
-  const browser = await chromium.launch({
-    args: LAUNCH_ARGS,
-    ignoreDefaultArgs: ['--disable-back-forward-cache'],
-    ...(executablePath ? { executablePath } : {}),
-  });
-  try {
-    await client.admin().createTopic({ name: 'events' });
-    const page = await browser.newPage();
-    await page.goto(`${gateway.httpUrl}/e2e/reader.html${QUERY}`);
-    await page.evaluate(() => {
-      window.addEventListener('pageshow', ({ persisted }) =>
-        document.body.setAttribute('data-persisted', String(persisted)),
-      );
-    });
-    await waitUntilLive(page);
-    const member = await memberOf(page);
-    await produce(client, 'events', 100);
-    await waitForTotal(page, 100);
-    await page.goto(`${gateway.httpUrl}/e2e/transports.html`);
-    await produce(client, 'events', 100, { from: 100 });
-    await page.evaluate(() => history.back());
-    await expect(page.locator('body')).toHaveAttribute('data-persisted', 'true');
-    await waitForTotal(page, 200);
-    await expectEachOnce(page, 200);
-    expect(await memberOf(page)).toBe(member);
-    // What it keeps is its own again: a reload still finds it.
-    await page.reload();
-    await waitUntilLive(page);
-    expect(await memberOf(page)).toBe(member);
-  } finally {
-    await browser.close();
-  }
+test('a member comes back from the back/forward cache', async ({ client, openPage, cachedPage: page }) => {
+  await client.admin().createTopic({ name: 'events' });
+  await openPage('reader', { page, query: QUERY });
+  await waitUntilLive(page);
+  const member = await memberOf(page);
+  await produce(client, 'events', 100);
+  await waitForTotal(page, 100);
+  await openPage('transports', { page });
+  await produce(client, 'events', 100, { from: 100 });
+  await page.evaluate(() => history.back());
+  await expect(page.locator('body')).toHaveAttribute('data-persisted', 'true');
+  await waitForTotal(page, 200);
+  await expectEachOnce(page, 200);
+  expect(await memberOf(page)).toBe(member);
+  // What it keeps is its own again: a reload still finds it.
+  await page.reload();
+  await waitUntilLive(page);
+  expect(await memberOf(page)).toBe(member);
 });

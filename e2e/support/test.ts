@@ -1,8 +1,9 @@
 // Playwright's `test` with what every spec needs: a gateway process, a Node client, and pages with the bundled SDK.
 import { rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { test as base, expect, type Page } from '@playwright/test';
+import { test as base, chromium, expect, type Page } from '@playwright/test';
 import { Client } from 'distributedlog';
+import { LAUNCH_ARGS } from '../../scripts/lib/browser.mjs';
 import { Dashboard } from './dashboard.ts';
 import { GatewayProcess } from './gateway-process.ts';
 import { Site } from './site.ts';
@@ -13,6 +14,8 @@ export interface Fixtures {
   readonly client: Client;
   /** Opens e2e/pages/NAME.ts as the gateway itself serves it. */
   readonly openPage: (name: string, options?: { page?: Page; query?: string }) => Promise<Page>;
+  /** A page of a browser with a back/forward cache, whose body says in `data-persisted` whether it came out of it. */
+  readonly cachedPage: Page;
   /** The dashboard, not opened yet. */
   readonly dashboard: Dashboard;
   /** Fails the test when a page threw an error that nobody caught. */
@@ -49,6 +52,23 @@ export const test = base.extend<Fixtures, WorkerFixtures>({
       await page.goto(`${gateway.httpUrl}/e2e/${name}.html${query}`);
       return page;
     });
+  },
+  cachedPage: async ({}, use) => {
+    const executablePath = process.env.CHROMIUM_PATH;
+    // Playwright switches the cache off unless told otherwise.
+    const browser = await chromium.launch({
+      args: LAUNCH_ARGS,
+      ignoreDefaultArgs: ['--disable-back-forward-cache'],
+      ...(executablePath ? { executablePath } : {}),
+    });
+    const page = await browser.newPage();
+    await page.addInitScript(() => {
+      window.addEventListener('pageshow', ({ persisted }) =>
+        document.body.setAttribute('data-persisted', String(persisted)),
+      );
+    });
+    await use(page);
+    await browser.close();
   },
   dashboard: async ({ gateway, page }, use) => {
     await use(new Dashboard(page, gateway.httpUrl));
