@@ -6,6 +6,11 @@ import { claimKeepsake } from './keepsake.ts';
 class Locks {
   readonly #queues = new Map<string, (() => void)[]>();
 
+  /** Requests that others keep waiting. */
+  get waiting(): number {
+    return [...this.#queues.values()].reduce((sum, queue) => sum + queue.length, 0);
+  }
+
   request(
     name: string,
     { ifAvailable = false, signal }: LockOptions,
@@ -86,6 +91,9 @@ async function claim(key = 'g') {
   if (slot === undefined) throw new Error('no slot');
   return slot;
 }
+
+/** Promises and locks need no time: everything that can happen has happened a turn later. */
+const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
 
 afterEach(() => {
   vi.useRealTimers();
@@ -171,7 +179,8 @@ describe('a keepsake', () => {
     before.loadedAt++;
     before.enter();
     const claiming = claim();
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await settled();
+    expect(before.locks.waiting).toBe(1);
     hidden.dispatchEvent(new Event('pagehide'));
     expect((await claiming).saved).toBe('one');
   });
@@ -183,10 +192,11 @@ describe('a keepsake', () => {
     tab.fire('pagehide');
     slot.save('hidden');
     expect(tab.items.get('distributedlog:g:0')).toContain('before');
-    await new Promise((resolve) => setTimeout(resolve, 1));
+    await settled();
     tab.fire('pageshow');
     slot.save('soon');
-    await vi.waitFor(() => expect(tab.items.get('distributedlog:g:0')).toContain('soon'));
+    await settled();
+    expect(tab.items.get('distributedlog:g:0')).toContain('soon');
     slot.save('after');
     tab.reload();
     expect((await claim()).saved).toBe('after');
@@ -200,7 +210,7 @@ describe('a keepsake', () => {
     tab.reload();
     (await claim()).save('new');
     window.dispatchEvent(Object.assign(new Event('pageshow'), { persisted: true }));
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await settled();
     slot.save('too late');
     slot.release();
     tab.reload();
