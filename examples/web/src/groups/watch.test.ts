@@ -3,7 +3,7 @@ import { createTestGateway } from 'distributedlog/testing';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createStore } from '../store.ts';
 import { GroupsModel, initialGroups, MAX_EVENTS } from './state.ts';
-import { type GroupSource, GroupWatch } from './watch.ts';
+import { DESCRIBE_MS, type GroupSource, GroupWatch } from './watch.ts';
 
 const open: (() => unknown)[] = [];
 afterEach(async () => {
@@ -22,9 +22,7 @@ async function world(groupId: string | null) {
   const model = new GroupsModel(store, () => topics);
   let asking = 0;
   let most = 0;
-  const asked = { describe: 0, list: 0 };
-  const counted = async <T>(what: keyof typeof asked, work: Promise<T>): Promise<T> => {
-    asked[what] += 1;
+  const counted = async <T>(work: Promise<T>): Promise<T> => {
     asking += 1;
     most = Math.max(most, asking);
     return work.finally(() => {
@@ -32,8 +30,8 @@ async function world(groupId: string | null) {
     });
   };
   const source: GroupSource = {
-    listGroups: (signal) => counted('list', admin.listGroups({ signal })),
-    describeGroup: (id, signal) => counted('describe', admin.describeGroup(id, { signal })),
+    listGroups: (signal) => counted(admin.listGroups({ signal })),
+    describeGroup: (id, signal) => counted(admin.describeGroup(id, { signal })),
   };
   const watch = new GroupWatch(
     source,
@@ -58,7 +56,7 @@ async function world(groupId: string | null) {
   const texts = (): string[] =>
     store.get().events.map(({ parts }) => parts.map((part) => (typeof part === 'string' ? part : part.name)).join(''));
   if (groupId !== null) watch.show(groupId);
-  return { store, model, watch, join, show, texts, asked, most: () => most };
+  return { store, model, watch, join, show, texts, most: () => most };
 }
 
 describe('watching groups', () => {
@@ -75,15 +73,32 @@ describe('watching groups', () => {
     expect(most()).toBe(1);
   });
   it('asks for nothing while nobody looks', async () => {
-    const { watch, asked, join, store } = await world('g');
-    await join('anna');
-    expect(asked).toEqual({ describe: 0, list: 0 });
+    vi.useFakeTimers();
+    open.push(() => vi.useRealTimers());
+    let asked = 0;
+    const source: GroupSource = {
+      listGroups: async () => {
+        asked += 1;
+        return [];
+      },
+      describeGroup: async (groupId) => {
+        asked += 1;
+        return { groupId, state: 'Empty', epoch: 0, members: [], offsets: [] };
+      },
+    };
+    const ignored = () => undefined;
+    const watch = new GroupWatch(source, { onGroups: ignored, onDescription: ignored, onProblem: ignored });
+    watch.show('g');
+    await vi.advanceTimersByTimeAsync(5 * DESCRIBE_MS);
+    expect(asked).toBe(0);
     watch.setActive(true);
-    await soon(() => expect(store.get().picture).not.toBeNull());
+    await vi.advanceTimersByTimeAsync(2.5 * DESCRIBE_MS);
+    // Three times for the group, and once for the list.
+    expect(asked).toBe(4);
     watch.setActive(false);
-    const before = { ...asked };
-    await new Promise((resolve) => setTimeout(resolve, 60));
-    expect(asked).toEqual(before);
+    await vi.advanceTimersByTimeAsync(5 * DESCRIBE_MS);
+    expect(asked).toBe(4);
+    expect(vi.getTimerCount()).toBe(0);
   });
   it('tells the lag of the groups that are not shown too', async () => {
     const { watch, join, store, show } = await world(null);
