@@ -11,6 +11,7 @@ export const CLOSE_CODES = {
   FENCED: { code: 4409 },
   INTERNAL: { code: 4500 },
   DRAIN: { code: 4503 },
+  LOG_UNAVAILABLE: { code: 4504 },
   TIMEOUT: { code: 4508 },
   SUSPENDED: { code: 4510 },
   FROZEN: { code: 4511 },

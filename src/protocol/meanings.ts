@@ -74,6 +74,7 @@ export const CLOSE_MEANINGS: Readonly<Record<CloseReason, string>> = {
   FENCED: 'Another socket took the session over.',
   INTERNAL: 'The gateway failed in a way it did not expect.',
   DRAIN: 'The gateway is shutting down.',
+  LOG_UNAVAILABLE: 'The gateway has not reached its log since it started; the reason says why.',
   TIMEOUT: 'No hello within 10 s, or no answer to a heartbeat within 8 s.',
   SUSPENDED: 'The page goes away; its group members are kept for 5 s at most, for a page that is loaded again.',
   FROZEN: 'The page is frozen; it dials again when it comes back.',

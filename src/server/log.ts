@@ -72,7 +72,8 @@ export interface OffsetAnswer extends PartitionRef {
  * Reads outside the log: OFFSET_OUT_OF_RANGE with logStart and logEnd.
  */
 export interface Log {
-  readonly logId: string;
+  /** Undefined until the log was reached for the first time; `health()` then says why it was not. Clients are turned away meanwhile (4504). */
+  readonly logId: string | undefined;
   readonly autoCreateTopics: boolean;
   /** All topics, or those of the names that exist. */
   topics(names?: readonly string[]): Promise<TopicInfo[]>;

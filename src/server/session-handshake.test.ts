@@ -1,6 +1,6 @@
 // How a connection begins, how it is refused, and what malformed frames get.
 import { afterEach, describe, expect, it } from 'vitest';
-import type { ClientFrame } from '../protocol/index.ts';
+import { type ClientFrame, LogError } from '../protocol/index.ts';
 import { ManualClock } from '../testing/manual-clock.ts';
 import { SessionPeer } from '../testing/session-peer.ts';
 import type { Limits } from './limits.ts';
@@ -151,6 +151,22 @@ describe('the end of a session', () => {
     const { peer } = setUp();
     peer.session.close('INTERNAL', '€'.repeat(100));
     expect(peer.closed?.reason).toBe('€'.repeat(41));
+  });
+
+  it('turns a client away with 4504 and the reason while its log was never reached, and greets the next once it was', async () => {
+    let logId: string | undefined;
+    const unreached = (log: Log): Log =>
+      Object.defineProperties(log, {
+        logId: { get: () => logId },
+        health: { value: () => new LogError('BROKER_NOT_AVAILABLE', 'Kafka at nowhere:1: refused') },
+      });
+    const early = setUp({}, unreached).peer;
+    early.send(hello);
+    expect(early.frames).toEqual([]);
+    expect(early.closed).toEqual({ code: 4504, reason: 'Kafka at nowhere:1: refused' });
+    logId = 'reached';
+    const late = setUp({}, unreached).peer;
+    expect(await late.hello()).toMatchObject({ logId: 'reached' });
   });
 
   it('closes 4503 at once instead of goaway when no hello has come', async () => {

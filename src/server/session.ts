@@ -254,11 +254,16 @@ class ProtocolSession implements ServerSession {
       this.close('UNSUPPORTED_VERSION', message);
       return;
     }
+    const { log } = this.#options;
+    if (log.logId === undefined) {
+      this.close('LOG_UNAVAILABLE', log.health()?.message ?? 'The log was not reached yet.');
+      return;
+    }
     this.#cancelHelloTimeout?.();
     this.#state = 'live';
     this.#clientId = frame.clientId;
     for (const codec of frame.codecs ?? []) this.#codecs.add(codec);
-    this.#send(welcome(this.sessionId, this.#options));
+    this.#send(welcome(this.sessionId, log.logId, this.#options));
     this.#liveness = new Liveness({
       clock: this.#clock,
       intervalMs: limits.heartbeatIntervalMs,

@@ -4,7 +4,8 @@ import type { ServerSessionOptions } from './session-port.ts';
 
 export function welcome(
   sessionId: string,
-  { log, server, limits }: Pick<ServerSessionOptions, 'log' | 'server' | 'limits'>,
+  logId: string,
+  { server, limits }: Pick<ServerSessionOptions, 'server' | 'limits'>,
 ): ServerFrameOf<'welcome'> {
   const { heartbeatIntervalMs, heartbeatTimeoutMs, maxFrameBytes, maxTextFrameBytes, maxBatchBytes, maxConsumers } =
     limits;
@@ -12,7 +13,7 @@ export function welcome(
     type: 'welcome',
     version: PROTOCOL_VERSION,
     sessionId,
-    logId: log.logId,
+    logId,
     server: { name: server.name, version: server.version },
     heartbeatIntervalMs,
     heartbeatTimeoutMs,
