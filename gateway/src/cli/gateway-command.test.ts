@@ -113,7 +113,9 @@ describe('dlog gateway', () => {
   });
 
   it.each([
-    [['--kafka', 'localhost:9092'], '--kafka is not supported yet'],
+    [['--kafka', 'localhost:9092'], 'data and kafka exclude each other'],
+    [['--kafka-tls'], 'flags that begin with --kafka- need --kafka BROKERS'],
+    [['--kafka-ca', '/nowhere.pem'], '--kafka-ca /nowhere.pem cannot be read'],
     [['--host', '0.0.0.0'], '--allow-unauthenticated'],
     [['--port', 'http'], 'port must be an integer from 0 to 65,535, got "http"'],
     [['--retention-ms', '-5'], 'retentionMs must be an integer'],
