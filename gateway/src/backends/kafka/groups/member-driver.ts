@@ -30,7 +30,7 @@ export interface MemberDriver {
   update(wishes: MemberWishes): Promise<Assignment>;
   /** What the client owns at that epoch, after it let go of the rest. */
   owned(memberEpoch: number, partitions: readonly { topicId: string; partitions: readonly number[] }[]): void;
-  /** A static member that is to come back keeps its partitions. */
+  /** Gives everything up at once, for good: a static member too. Never rejects where the coordinator has no such member. */
   leave(): Promise<void>;
   /** Says nothing more, and lets the coordinator find out. */
   stop(): void;
