@@ -289,6 +289,45 @@ describe('nothing is told before it was saved', () => {
     expect(bench.state()?.members).toHaveLength(1);
   });
 
+  it('what could not be saved is tried again, less and less often, until it is', async () => {
+    const bench = new Bench();
+    bench.full = true;
+    await bench.join();
+    const failuresIn = async (ms: number) => {
+      const before = bench.errors.length;
+      await bench.clock.tick(ms);
+      return bench.errors.length - before;
+    };
+    expect(await failuresIn(999)).toBe(0);
+    expect(await failuresIn(1)).toBe(1);
+    for (const ms of [2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000]) expect(await failuresIn(ms)).toBe(1);
+    bench.full = false;
+    expect(await failuresIn(60_000)).toBe(0);
+    expect(bench.state()?.members).toHaveLength(1);
+    expect(bench.clock.pending).toBe(0);
+  });
+
+  it('that a group has no members any more is tried again too, until it is forgotten', async () => {
+    const bench = new Bench();
+    const member = await bench.join();
+    bench.full = true;
+    await member.membership.leave();
+    expect(bench.state()?.members).toHaveLength(1);
+    bench.full = false;
+    await bench.clock.tick(1_000);
+    expect(bench.state()).toBeUndefined();
+    expect(bench.clock.pending).toBe(0);
+  });
+
+  it('once the coordinator is closed nothing is tried again', async () => {
+    const bench = new Bench();
+    bench.full = true;
+    await bench.join();
+    expect(bench.clock.pending).toBe(1);
+    await bench.groups.close();
+    expect(bench.clock.pending).toBe(0);
+  });
+
   it('closing waits for what is being saved, and leaves no timer', async () => {
     const { bench, hold, go } = held();
     const first = await bench.join();

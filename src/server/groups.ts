@@ -164,6 +164,7 @@ class Coordinator implements CoordinatedGroups {
     };
     const group = new Group(groupId, { topics, clock, onChanged: () => void saver.save(), onRebalance });
     const saver = new GroupSaver<StoredGroup | undefined>({
+      clock,
       begin: () => ({ state: storedForm(group), saved: this.#telling(group) }),
       write: (state) => store.saveState(groupId, state),
       onFailed: (error) => this.#report(error, `The members of group "${groupId}" could not be saved`),
@@ -330,7 +331,10 @@ class Coordinator implements CoordinatedGroups {
   async close(): Promise<void> {
     this.#closed = true;
     await this.#loaded;
-    for (const { group } of this.#entries.values()) group.end();
+    for (const { group, saver } of this.#entries.values()) {
+      group.end();
+      saver.end();
+    }
     await Promise.all([...this.#entries.values()].map(({ saver }) => saver.pending));
   }
 }
