@@ -10,7 +10,7 @@ export default defineConfig({
       { find: /^distributedlog$/, replacement: src('index.ts') },
       { find: /^distributedlog\/node$/, replacement: src('transport-node/index.ts') },
       { find: /^distributedlog\/browser$/, replacement: src('transport-browser/index.ts') },
-      { find: /^distributedlog\/(core|protocol|server|testing)$/, replacement: src('$1/index.ts') },
+      { find: /^distributedlog\/(codecs|core|protocol|server|testing)$/, replacement: src('$1/index.ts') },
     ],
   },
   test: {

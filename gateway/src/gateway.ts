@@ -8,6 +8,7 @@ import { CLOSE_CODES, type CloseReason, LogError, PROTOCOL_NAME } from 'distribu
 import { type ServerOptions, WebSocket, WebSocketServer } from 'ws';
 import { type AdmissionRules, type Caller, clientAddress, hostRefusal, isOriginAllowed } from './admission.ts';
 import { Connections } from './connections.ts';
+import { decompressors } from './decompressors.ts';
 import { answerHttp, pathOf } from './http-routes.ts';
 import { defaultLogger } from './logging.ts';
 import { createMetrics, type GatewayMetrics } from './metrics.ts';
@@ -207,6 +208,7 @@ class RunningGateway implements Gateway {
       server: this.#software,
       logger: this.#logger,
       metrics: this.#metrics,
+      decompressors,
       onGone: (gone) => this.#connections.delete(gone),
     });
     this.#connections.add(served, address);

@@ -1,6 +1,6 @@
 // What a client may be configured with, and the one way any configuration is checked. Knows nothing of what the options do.
 import * as z from 'zod/mini';
-import { LogError } from '../protocol/index.ts';
+import { type Decompress, type Decompressors, LogError } from '../protocol/index.ts';
 import { pathText, valueAt } from '../protocol/issues.ts';
 import { parseBootstrapServers } from './bootstrap.ts';
 import type { Clock, Random } from './clock.ts';
@@ -14,6 +14,11 @@ export interface ClientConfig {
   readonly clientId?: string | undefined;
   /** Sent in the first frame; a function is called for every connection and again before the token expires. */
   readonly token?: TokenSource | undefined;
+  /**
+   * Codecs this client decompresses itself, beyond the runtime's own gzip or in its place; the gateway decompresses what is in others. What one throws is
+   * CORRUPT_MESSAGE. For all there are: `import { decompressors } from 'distributedlog/codecs'`. Default: none.
+   */
+  readonly decompressors?: Decompressors | undefined;
   /** Default: the runtime's. 'distributedlog/core' has none, so there it is required. */
   readonly transport?: Transport | undefined;
   /** How long a request may take over all its retries, in ms. Default 30,000. */
@@ -85,6 +90,8 @@ const servers = z.custom<string | readonly string[]>().check((payload) => {
   payload.issues.push({ code: 'custom', input: value, message, params: { sentence } });
 });
 
+const decompress = z.optional(instance<Decompress>('a function (compressed, maxBytes)', isFunction));
+
 /** The keys of {@link ClientConfig} for use in larger schemas: `z.strictObject({ ...clientConfigShape, … })`. */
 export const clientConfigShape = {
   bootstrapServers: z.optional(servers),
@@ -93,6 +100,12 @@ export const clientConfigShape = {
     instance<TokenSource>(
       'a string of 1 to 16,384 characters or a function that returns one',
       (value) => isFunction(value) || isLabel(value, 16_384),
+    ),
+  ),
+  decompressors: z.optional(
+    z.strictObject(
+      { gzip: decompress, snappy: decompress, lz4: decompress, zstd: decompress },
+      'an object of functions',
     ),
   ),
   transport: z.optional(

@@ -1,5 +1,5 @@
 // From buffered batches to slices of decoded records: whose turn it is, what must be decompressed, what cannot be read. Knows nothing of fetches or credit.
-import { LogError } from '../protocol/index.ts';
+import { type Decompressors, LogError } from '../protocol/index.ts';
 import { MAX_BATCH_BYTES } from './consumer-config.ts';
 import type { RecordDecoder } from './consumer-decoder.ts';
 import { Hand, type Release } from './consumer-hand.ts';
@@ -10,6 +10,7 @@ import type { Gap } from './positions.ts';
 
 export interface DeliveryHost<K, V> {
   readonly decoder: RecordDecoder<K, V>;
+  readonly decompressors: Decompressors;
   readonly release: Release<K, V>;
   /** So many bytes more are held, decompressed. */
   grew(bytes: number): void;
@@ -21,11 +22,12 @@ export interface DeliveryHost<K, V> {
 
 export class Delivery<K, V> {
   readonly #host: DeliveryHost<K, V>;
-  readonly #inflater = new Inflater(MAX_BATCH_BYTES);
+  readonly #inflater: Inflater;
   #turn = 0;
 
   constructor(host: DeliveryHost<K, V>) {
     this.#host = host;
+    this.#inflater = new Inflater(MAX_BATCH_BYTES, host.decompressors);
   }
 
   /** Throws what fails every read until a seek, if there is such a thing. */

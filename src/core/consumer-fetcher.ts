@@ -62,6 +62,7 @@ export class Fetcher<K, V> {
     this.credit = new ConsumerCredit(host.config.maxBufferedBytes, host.config.fetchMaxBytes);
     this.#delivery = new Delivery({
       decoder: host.decoder,
+      decompressors: host.session.decompressors,
       release: this.#release,
       grew: (bytes) => {
         this.credit.held += bytes;

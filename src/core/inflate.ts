@@ -1,5 +1,5 @@
 // Decompresses batches one at a time, so that compressed data costs memory only when it is about to be read. Knows nothing of what is in them.
-import { decompressBatch, LogError } from '../protocol/index.ts';
+import { type Decompressors, decompressBatch, LogError } from '../protocol/index.ts';
 import type { CompressedBatch } from './buffer.ts';
 
 export interface InflateJob {
@@ -12,13 +12,15 @@ export interface InflateJob {
 
 export class Inflater {
   readonly #maxBatchBytes: number;
+  readonly #decompressors: Decompressors;
   /** At most one a partition: a partition asks only for its next batch. */
   #queue: InflateJob[] = [];
   readonly #known = new Set<CompressedBatch>();
   #working = false;
 
-  constructor(maxBatchBytes: number) {
+  constructor(maxBatchBytes: number, decompressors: Decompressors) {
     this.#maxBatchBytes = maxBatchBytes;
+    this.#decompressors = decompressors;
   }
 
   /** Asking again for a batch that waits or is being worked on does nothing. */
@@ -44,7 +46,7 @@ export class Inflater {
   async #inflate(job: InflateJob): Promise<void> {
     const { bytes, at, header } = job.batch;
     try {
-      const inflated = await decompressBatch(bytes, at, header, this.#maxBatchBytes);
+      const inflated = await decompressBatch(bytes, at, header, this.#maxBatchBytes, this.#decompressors);
       if (job.wanted()) job.done(inflated);
     } catch (error) {
       if (job.wanted()) job.failed(LogError.from(error));

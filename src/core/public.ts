@@ -1,4 +1,5 @@
 // What applications use whatever their runtime, but for the classes that need its transport. The one list of it: every entry point adds only those.
+export type { Decompress, Decompressors } from '../protocol/compression.ts';
 export {
   ERROR_TABLE,
   type ErrorCode,

@@ -43,6 +43,7 @@ function open(config: ClientConfig): Session {
     }),
     clientId: parsed.clientId,
     token: parsed.token,
+    decompressors: parsed.decompressors,
     requestTimeoutMs: parsed.requestTimeoutMs,
     reconnectBackoffMs,
     reconnectBackoffMaxMs: Math.max(parsed.reconnectBackoffMaxMs, reconnectBackoffMs),

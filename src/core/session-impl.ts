@@ -4,6 +4,8 @@ import {
   CLOSE_CODES,
   type ClientFrame,
   type ClientFrameOf,
+  codecsOf,
+  type Decompressors,
   type ErrorFrame,
   encodeClientFrame,
   LogError,
@@ -13,6 +15,7 @@ import {
   parseServerFrame,
   type ServerFrame,
   type ServerFrameOf,
+  withBuiltIn,
 } from '../protocol/index.ts';
 import type { Clock, Random } from './clock.ts';
 import type { TokenSource } from './config.ts';
@@ -45,6 +48,7 @@ export interface SessionOptions {
   readonly urls: readonly string[];
   readonly clientId: string;
   readonly token?: TokenSource | undefined;
+  readonly decompressors?: Decompressors | undefined;
   readonly requestTimeoutMs: number;
   readonly reconnectBackoffMs: number;
   readonly reconnectBackoffMaxMs: number;
@@ -69,6 +73,7 @@ class GatewaySession implements Session {
   readonly random: Random;
   readonly clientId: string;
   readonly requestTimeoutMs: number;
+  readonly decompressors: Decompressors;
   readonly topics: TopicCache;
   readonly status$: Observable<ConnectionStatus>;
 
@@ -97,6 +102,7 @@ class GatewaySession implements Session {
     this.random = random;
     this.clientId = clientId;
     this.requestTimeoutMs = requestTimeoutMs;
+    this.decompressors = withBuiltIn(options.decompressors);
     const machine = new ConnectionMachine({ urls, backoff, requestTimeoutMs, random });
     this.#driver = new ConnectionDriver(machine, clock, (effect) => this.#perform(effect));
     const table = {
@@ -277,8 +283,8 @@ class GatewaySession implements Session {
             versions: [PROTOCOL_VERSION],
             clientId: this.clientId,
             software: { name: 'distributedlog-js', version: VERSION },
-            // The gateway decompresses what this runtime cannot.
-            codecs: typeof DecompressionStream === 'undefined' ? [] : ['gzip'],
+            // The gateway decompresses what is in others.
+            codecs: codecsOf(this.decompressors),
             token,
           });
         },

@@ -1,6 +1,14 @@
 // The contract of one live session with a gateway, shared by all consumers, producers and admins of a client.
 import type { Observable } from 'rxjs';
-import type { ClientFrameOf, DataFrame, LogError, ServerFrame, ServerFrameOf, TopicInfo } from '../protocol/index.ts';
+import type {
+  ClientFrameOf,
+  DataFrame,
+  Decompressors,
+  LogError,
+  ServerFrame,
+  ServerFrameOf,
+  TopicInfo,
+} from '../protocol/index.ts';
 import type { Clock, Random } from './clock.ts';
 import type { Transport } from './transport.ts';
 
@@ -106,6 +114,8 @@ export interface Session {
   readonly random: Random;
   readonly clientId: string;
   readonly requestTimeoutMs: number;
+  /** For the codecs that were announced to the gateway. */
+  readonly decompressors: Decompressors;
   readonly topics: TopicCache;
   readonly status$: Observable<ConnectionStatus>;
   readonly status: ConnectionStatus;

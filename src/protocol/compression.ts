@@ -17,12 +17,18 @@ import {
 
 /** Throws or rejects where the bytes are damaged; RECORD_TOO_LARGE, before it has made them all, where more than `maxBytes` would come out. */
 export type Decompress = (compressed: Uint8Array, maxBytes: number) => Uint8Array | Promise<Uint8Array>;
-/** Codecs beyond the runtime’s own gzip, or in its place. */
-export type Decompressors = Readonly<Partial<Record<Exclude<Compression, 'none'>, Decompress>>>;
+export type Codec = Exclude<Compression, 'none'>;
+/** By codec. A key whose value is `undefined` counts as absent. */
+export type Decompressors = { readonly [C in Codec]?: Decompress | undefined };
 
-/** Of the runtime: old ones lack the streams, and then have nothing. */
-function builtIn(): Decompressors {
-  return typeof DecompressionStream === 'undefined' ? {} : { gzip: gunzip };
+/** What there is with those of the application: the runtime's own gzip, where it has one, unless there is another. */
+export function withBuiltIn(given: Decompressors = {}): Decompressors {
+  const { gzip = typeof DecompressionStream === 'undefined' ? undefined : gunzip } = given;
+  return { ...given, gzip };
+}
+/** The codecs these are for. */
+export function codecsOf(decompressors: Decompressors): Codec[] {
+  return COMPRESSIONS.filter((codec) => codec !== 'none' && decompressors[codec] !== undefined) as Codec[];
 }
 
 /** The uncompressed batch that is all of `batch`, its records compressed; length, attributes and CRC rewritten. */
@@ -32,7 +38,7 @@ export async function compressBatch(batch: Uint8Array, codec: 'gzip'): Promise<U
 
 /**
  * The batch at `at` with its records decompressed: length, attributes and CRC rewritten, all else kept. Checks the original CRC first.
- * Always a copy, also of a batch that is not compressed. Rejects with RECORD_TOO_LARGE where the whole would be over `maxBytes`,
+ * `codecs`: what there is beyond the runtime's own. Always a copy, also of a batch that is not compressed. Rejects with RECORD_TOO_LARGE where the whole would be over `maxBytes`,
  * UNSUPPORTED_COMPRESSION_TYPE, CORRUPT_MESSAGE.
  */
 export async function decompressBatch(
@@ -49,10 +55,10 @@ export async function decompressBatch(
     if (header.sizeInBytes > maxBytes) throw tooLarge(baseOffset, maxBytes);
     return rebuild(bytes, at, compressed, 'none');
   }
-  const known: Decompressors = { ...builtIn(), ...codecs };
+  const known = withBuiltIn(codecs);
   const decompress = known[compression];
   if (decompress === undefined) {
-    const names = ['none', ...Object.keys(known)].join(', ');
+    const names = ['none', ...codecsOf(known)].join(', ');
     const message = `The batch at offset ${baseOffset} is compressed with ${compression}; this end has ${names}.`;
     throw new LogError('UNSUPPORTED_COMPRESSION_TYPE', message, { offset: baseOffset });
   }

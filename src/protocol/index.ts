@@ -1,7 +1,14 @@
 // dlog.v1, the wire: what both ends share.
 export { type ClientFrame, type ClientFrameOf, clientFrame } from './client-frames.ts';
 export { CLOSE_CODES, type CloseReason, mayReconnect } from './close-codes.ts';
-export { compressBatch, type Decompress, type Decompressors, decompressBatch } from './compression.ts';
+export {
+  codecsOf,
+  compressBatch,
+  type Decompress,
+  type Decompressors,
+  decompressBatch,
+  withBuiltIn,
+} from './compression.ts';
 export {
   encodeClientFrame,
   encodeServerFrame,

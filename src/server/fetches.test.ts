@@ -1,6 +1,16 @@
 // Reading through a session: credit, turns, seeks, errors, ends, and what happens to slow sockets.
 import { describe, expect, it } from 'vitest';
-import { type ClientFrameOf, compressBatch, encodeBatch, LogError, readBatchHeader } from '../protocol/index.ts';
+import {
+  BATCH_HEADER_BYTES,
+  type ClientFrameOf,
+  type Compression,
+  compressBatch,
+  type Decompressors,
+  encodeBatch,
+  LogError,
+  readBatchHeader,
+} from '../protocol/index.ts';
+import { ATTRIBUTES_AT, COMPRESSIONS, sealBatch } from '../protocol/record-batch.ts';
 import { ManualClock } from '../testing/manual-clock.ts';
 import { SessionPeer } from '../testing/session-peer.ts';
 import type { Limits } from './limits.ts';
@@ -19,6 +29,7 @@ interface WorldOptions {
   readonly limits?: Partial<Limits>;
   readonly partitions?: number;
   readonly codecs?: ('gzip' | 'snappy' | 'lz4' | 'zstd')[];
+  readonly decompressors?: Decompressors;
   readonly draining?: boolean;
   /** Stands between the session and the log’s reads. */
   readonly read?: (request: ReadRequest, log: Log) => Promise<ReadResult>;
@@ -39,7 +50,8 @@ async function world(options: WorldOptions = {}): Promise<World> {
           groups: { value: log.groups },
           logId: { value: log.logId },
         });
-  const peer = new SessionPeer({ log: seen, clock, limits: options.limits, draining: options.draining });
+  const { limits, draining, decompressors } = options;
+  const peer = new SessionPeer({ log: seen, clock, limits, draining, decompressors });
   await peer.hello(options.codecs ?? ['gzip', 'snappy', 'lz4', 'zstd']);
   return { clock, log, peer, topicId };
 }
@@ -48,6 +60,13 @@ const batchOf = (valueBytes: number, records = 1, timestamp = 1_000) =>
   encodeBatch(
     Array.from({ length: records }, () => ({ key: null, value: new Uint8Array(valueBytes).fill(7), timestamp })),
   );
+
+/** A batch that says its records are compressed, whatever they are. */
+function asCodec(codec: Compression, batch: Uint8Array): Uint8Array {
+  batch[ATTRIBUTES_AT + 1] = COMPRESSIONS.indexOf(codec);
+  sealBatch(batch);
+  return batch;
+}
 
 function fetchOf(
   { topicId }: World,
@@ -589,24 +608,72 @@ describe('codecs', () => {
   });
 
   it('that cannot be decompressed are UNSUPPORTED_COMPRESSION_TYPE at the offset of the batch', async () => {
-    const w = await world({
-      codecs: [],
-      read: async (request, log) => {
-        const result = await log.read(request);
-        // The second batch says it is zstd.
-        if (result.batchBytes > 0 && request.offset <= 1) {
-          const at = result.batchBytes === batchOf(10).length ? 0 : batchOf(10).length;
-          result.buffer[request.headroom + at + 22] = 4;
-        }
-        return result;
-      },
-    });
+    const w = await world({ codecs: ['gzip'] });
     await append(w, batchOf(10));
-    await append(w, batchOf(10));
+    await append(w, asCodec('zstd', batchOf(10)));
     w.peer.send(fetchOf(w));
     await w.peer.settle();
     expect(w.peer.data).toMatchObject([{ nextOffset: 1 }]);
     expect(w.peer.all('fetchError')).toMatchObject([{ code: 'UNSUPPORTED_COMPRESSION_TYPE', offset: 1 }]);
+  });
+
+  it('it did not announce are decompressed by what the gateway was given, gzip in place of its own', async () => {
+    const plain = batchOf(100, 3);
+    const seen: string[] = [];
+    const given = (name: string) => (compressed: Uint8Array) => {
+      seen.push(`${name} ${compressed.length}`);
+      return plain.subarray(BATCH_HEADER_BYTES);
+    };
+    const w = await world({ codecs: ['snappy'], decompressors: { lz4: given('lz4'), gzip: given('gzip') } });
+    await append(w, asCodec('lz4', batchOf(7, 3)));
+    await append(w, asCodec('snappy', batchOf(8, 3)));
+    await append(w, asCodec('gzip', batchOf(9, 3)));
+    w.peer.send(fetchOf(w));
+    await w.peer.until(() => w.peer.data.at(-1)?.nextOffset === 9);
+    const headers = w.peer.data.map(({ batches }) => readBatchHeader(batches, 0));
+    expect(headers.map((header) => header?.compression)).toEqual(['none', 'snappy', 'none']);
+    const bodyBytes = (valueBytes: number) => batchOf(valueBytes, 3).length - BATCH_HEADER_BYTES;
+    expect(seen).toEqual([`lz4 ${bodyBytes(7)}`, `gzip ${bodyBytes(9)}`]);
+    // All else of the batch is as it was.
+    const first = w.peer.data[0]?.batches ?? new Uint8Array();
+    const expected = plain.slice();
+    expected.set(asCodec('lz4', batchOf(7, 3)).subarray(0, BATCH_HEADER_BYTES));
+    new DataView(expected.buffer).setInt32(8, plain.length - 12);
+    expected[22] = 0;
+    // The log's own, not covered by the CRC.
+    new DataView(expected.buffer).setInt32(12, 0);
+    sealBatch(expected);
+    expect(first).toEqual(expected);
+  });
+
+  it('that are damaged are CORRUPT_MESSAGE at the offset of the batch, be it by the CRC or by what the codec says', async () => {
+    const lz4 = () => {
+      throw new TypeError('no such thing');
+    };
+    const w = await world({
+      codecs: [],
+      decompressors: { lz4 },
+      read: async (request, log) => {
+        const result = await log.read(request);
+        // One bit of the second batch.
+        if (request.offset === 1) result.buffer[request.headroom + 70] = 99;
+        return result;
+      },
+    });
+    await append(w, asCodec('lz4', batchOf(10)));
+    await append(w, asCodec('lz4', batchOf(10)));
+    w.peer.send(fetchOf(w));
+    expect(await w.peer.frame('fetchError')).toMatchObject({
+      code: 'CORRUPT_MESSAGE',
+      offset: 0,
+      message: expect.stringContaining('(lz4): no such thing'),
+    });
+    w.peer.send(fetchOf(w, { epoch: 2, offset: 1 }));
+    expect(await w.peer.frame('fetchError', 2)).toMatchObject({
+      code: 'CORRUPT_MESSAGE',
+      offset: 1,
+      message: expect.stringContaining('CRC'),
+    });
   });
 
   it('refuse a batch over maxBatchBytes, decompressed or not, with RECORD_TOO_LARGE', async () => {

@@ -1,6 +1,12 @@
 // The reading side of one socket: which partitions its consumers have open, whose turn it is, and what the log has for them. Knows nothing of text frames or of how a frame is laid out.
 import type { Clock } from '../core/index.ts';
-import { type ClientFrameOf, type Compression, LogError, type ServerFrameOf } from '../protocol/index.ts';
+import {
+  type ClientFrameOf,
+  type Compression,
+  type Decompressors,
+  LogError,
+  type ServerFrameOf,
+} from '../protocol/index.ts';
 import { CreditWindow } from './credit.ts';
 import { describeError } from './error-frames.ts';
 import { type BuiltFrame, buildFrame, headroomFor } from './frame-builder.ts';
@@ -17,6 +23,7 @@ export interface FetchesOptions {
   readonly limits: Pick<Limits, 'targetFrameBytes' | 'maxBatchBytes'>;
   readonly outbox: Outbox;
   readonly codecs: ReadonlySet<Compression>;
+  readonly decompressors: Decompressors | undefined;
   readonly topicNames: TopicNames;
   readonly logger: SessionLogger;
   /** Something went wrong that has no partition to be told of. */
@@ -252,7 +259,7 @@ export class Fetches {
 
   /** Sends what was read, as far as credit goes. */
   async #deliver(reader: Reader, of: ConsumerFetch, result: ReadResult, waited: boolean): Promise<Outcome> {
-    const { outbox, codecs, limits, metrics, topicNames } = this.#options;
+    const { outbox, codecs, decompressors, limits, metrics, topicNames } = this.#options;
     const empty = result.batchBytes === 0;
     const left = () => Math.min(reader.credit.remaining, of.credit.remaining);
     let outcome: Outcome | undefined;
@@ -272,6 +279,7 @@ export class Fetches {
         headroom: headroomFor(reader.terms.isolation),
         maxBytes: left(),
         codecs,
+        decompressors,
         maxBatchBytes: limits.maxBatchBytes,
       });
       frame = built instanceof Promise ? await built : built;

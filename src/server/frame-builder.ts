@@ -2,6 +2,7 @@
 import {
   type Compression,
   type DataFrameHeader,
+  type Decompressors,
   dataFrameHeaderBytes,
   decompressBatch,
   type IsolationLevel,
@@ -28,6 +29,8 @@ export interface FrameRequest {
   readonly maxBytes: number;
   /** What the receiver decompresses itself, 'none' included. */
   readonly codecs: ReadonlySet<Compression>;
+  /** For the other codecs. */
+  readonly decompressors: Decompressors | undefined;
   /** A larger batch, decompressed where this side does it: RECORD_TOO_LARGE. */
   readonly maxBatchBytes: number;
 }
@@ -55,17 +58,10 @@ export function buildFrame(result: ReadResult, request: FrameRequest): BuiltFram
 
 /** One batch at a time: decompressed, it may be as large as a frame. */
 async function decompressed(result: ReadResult, request: FrameRequest, offset: number): Promise<BuiltFrame> {
-  const { headroom, maxBatchBytes } = request;
+  const { headroom, maxBatchBytes, decompressors } = request;
   const header = readBatchHeader(result.buffer, headroom);
   if (header === undefined) throw new LogError('CORRUPT_MESSAGE', 'The log answered a partial batch.', { offset });
-  if (header.compression !== 'gzip') {
-    throw new LogError(
-      'UNSUPPORTED_COMPRESSION_TYPE',
-      `The batch at offset ${offset} is compressed with ${header.compression}, which the client did not announce and the gateway does not decompress.`,
-      { offset },
-    );
-  }
-  const batch = await decompressBatch(result.buffer, headroom, header, maxBatchBytes);
+  const batch = await decompressBatch(result.buffer, headroom, header, maxBatchBytes, decompressors);
   const buffer = new Uint8Array(headroom + batch.length);
   buffer.set(batch, headroom);
   const whole = header.sizeInBytes === result.batchBytes;

@@ -1,6 +1,6 @@
 // The contract between a gateway's socket (or the in-memory transport) and the protocol session behind it.
 import type { Clock, Random } from '../core/index.ts';
-import type { CloseReason } from '../protocol/index.ts';
+import type { CloseReason, Decompressors } from '../protocol/index.ts';
 import type { Limits } from './limits.ts';
 import type { Log } from './log.ts';
 
@@ -42,6 +42,8 @@ export interface ServerSessionOptions {
   readonly server: { readonly name: string; readonly version: string };
   readonly logger: SessionLogger;
   readonly metrics?: SessionMetrics | undefined;
+  /** For batches in codecs the client did not announce, beyond the runtime's own gzip or in its place. Default: none. */
+  readonly decompressors?: Decompressors | undefined;
 }
 /** Feed it what the socket says. It never throws: what goes wrong is answered, or closes this one socket. */
 export interface ServerSession {

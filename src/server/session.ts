@@ -103,6 +103,7 @@ class ProtocolSession implements ServerSession {
       limits,
       outbox,
       codecs: this.#codecs,
+      decompressors: options.decompressors,
       topicNames: this.#topicNames,
       onFault: (error) => this.#unexpected(error),
       logger,

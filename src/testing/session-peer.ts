@@ -2,6 +2,7 @@
 import {
   type ClientFrame,
   type DataFrame,
+  type Decompressors,
   encodeClientFrame,
   parseDataFrame,
   parseServerFrame,
@@ -15,6 +16,7 @@ export interface SessionPeerOptions {
   readonly log: Log;
   readonly clock: ManualClock;
   readonly limits?: Partial<Limits> | undefined;
+  readonly decompressors?: Decompressors | undefined;
   /** false: frames stay in the socket’s buffer until `drain`. Default true. */
   readonly draining?: boolean | undefined;
 }
@@ -38,7 +40,7 @@ export class SessionPeer {
   #queue: { readonly bytes: number; readonly written: (() => void) | undefined }[] = [];
   #listeners = new Set<() => void>();
 
-  constructor({ log, clock, limits, draining = true }: SessionPeerOptions) {
+  constructor({ log, clock, limits, decompressors, draining = true }: SessionPeerOptions) {
     this.clock = clock;
     this.#draining = draining;
     let seed = 1;
@@ -67,6 +69,7 @@ export class SessionPeer {
         return seed / 2_147_483_647;
       },
       limits: { ...DEFAULT_LIMITS, ...limits },
+      decompressors,
       server: { name: 'test', version: '0' },
       logger: { debug: record('debug'), info: record('info'), warn: record('warn'), error: record('error') },
     });
