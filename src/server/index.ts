@@ -1,7 +1,7 @@
 // The gateway's side without sockets.
 
 export type { TopicCatalogue } from './group.ts';
-export { assignPartitions } from './group-assignment.ts';
+export { type AssignableMember, type AssignableTopic, assignPartitions } from './group-assignment.ts';
 export { type CoordinatedGroups, type CoordinatedGroupsOptions, coordinatedGroups } from './groups.ts';
 export { DEFAULT_LIMITS, type Limits } from './limits.ts';
 export type * from './log.ts';
