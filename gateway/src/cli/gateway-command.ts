@@ -29,6 +29,7 @@ interface Flags {
   readonly allowUnauthenticated?: boolean;
   readonly allowedOrigin?: readonly string[];
   readonly allowedHost?: readonly string[];
+  readonly trustProxy?: boolean;
   readonly retentionMs?: number | string;
   readonly retentionBytes?: number | string;
   readonly partitions?: number | string;
@@ -65,6 +66,10 @@ export function gatewayCommand(): Command {
     .option('--allow-unauthenticated', 'serve everyone who can reach an address that is not loopback')
     .option('--allowed-origin <origin>', 'an Origin whose pages may connect; may be repeated', collect)
     .option('--allowed-host <host>', 'a Host header that is served; may be repeated', collect)
+    .option(
+      '--trust-proxy',
+      'believe X-Forwarded-For, -Host and -Proto: only where every request comes through your proxy',
+    )
     .option('--retention-ms <ms>', 'embedded log: delete records older than this (default: never)', wholeNumber)
     .option(
       '--retention-bytes <bytes>',
@@ -121,6 +126,7 @@ async function readConfig(flags: Flags): Promise<GatewayConfig> {
       allowUnauthenticated: flags.allowUnauthenticated,
       allowedOrigins: flags.allowedOrigin,
       allowedHosts: flags.allowedHost,
+      trustProxy: flags.trustProxy,
       retentionMs: flags.retentionMs,
       retentionBytes: flags.retentionBytes,
       defaultPartitions: flags.partitions,
