@@ -11,6 +11,7 @@ import {
 import { LogError } from '../protocol/index.ts';
 import { keyOf, type ModelGroup, type ModelLog, partitionOf, Violation } from './model-log.test-support.ts';
 import { Reading } from './model-reading.test-support.ts';
+import { Standing } from './model-standing.test-support.ts';
 import { Wire } from './model-wire.test-support.ts';
 
 export interface MemberConfig {
@@ -37,8 +38,6 @@ export class ModelMember {
   readonly group: ModelGroup;
   readonly consumer: Consumer<Uint8Array, string>;
   readonly wire: Wire;
-  /** It was out of reach, or its session was ended: what it had may be lost. */
-  doubtful = false;
   readonly #config: MemberConfig;
   readonly #log: ModelLog;
   readonly #readings = new Map<string, Reading>();
@@ -49,19 +48,7 @@ export class ModelMember {
   #late: TopicPartitionOffset[] = [];
   #stopStream: (() => void) | undefined;
   readonly #fail: (violation: unknown) => void;
-  #idleSince: number;
-  /** When the group gave it up though it was in touch. */
-  #givenUpAt = Number.NEGATIVE_INFINITY;
-  /** The group may have given it up just before it went on; it hears of that when it reads again. */
-  #wasSlow = false;
-  /** Under which it was last assigned something. */
-  #memberId: string | undefined;
-  /** When its connection was last cut. */
-  #cutAt = Number.NEGATIVE_INFINITY;
-  /** Its connection was cut before the gateway could hear that it knows who it is: such a member is not kept. */
-  #unheard = false;
-  /** Since when its link has stalled. */
-  #heldSince: number | undefined;
+  readonly #standing: Standing;
   #hasPaused = false;
   #inTouch = false;
   #closing = false;
@@ -81,7 +68,12 @@ export class ModelMember {
     this.#config = config;
     this.#fail = fail;
     const { transport, clock, random } = log.gateway.config;
-    this.#idleSince = clock.now();
+    const { fixed, maxPollIntervalMs } = config;
+    const acknowledges = config.reads === 'acks';
+    this.#standing = new Standing(
+      { acknowledges, fixed, maxPollIntervalMs, rebalanceTimeoutMs: REBALANCE_TIMEOUT_MS },
+      log,
+    );
     this.wire = new Wire(transport);
     const grouped = group.groupId !== undefined;
     this.consumer = new Consumer({
@@ -147,15 +139,12 @@ export class ModelMember {
     if (this.#closing || this.#reading) return 0;
     if (this.#config.reads === 'acks') return this.#acknowledge(max);
     this.#reading = true;
-    if (this.#now - this.#idleSince >= this.#config.maxPollIntervalMs) {
-      this.#givenUpAt = this.#now;
-      this.#wasSlow = true;
-    }
+    this.#standing.beginsToRead();
     try {
       return await (how === 'poll' ? this.#poll(max) : this.#iterate(max, settle));
     } finally {
       this.#reading = false;
-      this.#idleSince = this.#now;
+      this.#standing.endsToRead();
     }
   }
   async #poll(maxRecords: number): Promise<number> {
@@ -200,10 +189,8 @@ export class ModelMember {
     });
     this.#stopStream = () => subscription.unsubscribe();
   }
-  /** What waits for its acknowledgement for too long may have cost it its membership, which it is only about to hear. */
   #noteOldest(): void {
-    const oldest = Math.min(...[...this.#readings.values()].flatMap(({ unacked }) => [...unacked.values()]));
-    if (this.#now - oldest >= this.#config.maxPollIntervalMs) this.#givenUpAt = this.#now;
+    this.#standing.hasInHand([...this.#readings.values()].flatMap(({ unacked }) => [...unacked.values()]));
   }
   /** Not in the order they came: the newest first. */
   #acknowledge(max: number): number {
@@ -274,17 +261,21 @@ export class ModelMember {
   /** Its link stalls, or moves again. */
   hold(on: boolean): void {
     this.wire.hold(on);
-    this.doubtful ||= on;
-    this.#heldSince = on ? (this.#heldSince ?? this.#now) : undefined;
+    this.#standing.hold(on);
   }
   cut(): void {
-    this.#cutAt = this.#now;
+    this.#standing.cut();
     this.#log.gateway.dropConnections({ clientId: this.name });
+  }
+  /** It is cut off and refused when it dials, or may dial again. */
+  refuse(on: boolean): void {
+    if (on) this.cut();
+    this.wire.refusing = on;
+    if (on) this.#standing.isOutOfReach();
   }
   /** Its session is about to be ended. */
   expire(): void {
-    this.doubtful = true;
-    this.#givenUpAt = this.#now;
+    this.#standing.expire();
   }
   /** Its process ends. `cut`: the gateway's socket notices; else it waits for signs of life. Resolves when nothing of it is left here. */
   async crash(cut: boolean): Promise<void> {
@@ -334,9 +325,7 @@ export class ModelMember {
     const { members = [] } = (await this.group.describe()) ?? {};
     // What ended its session may be on its way to it still, also on a link that stalls.
     this.#noteOldest();
-    const toldAt = this.#givenUpAt + 2 * this.#log.gateway.latencyMs;
-    const told = this.#now > toldAt && (this.#heldSince === undefined || this.#heldSince > toldAt);
-    for (const key of told ? new Set(records.map(keyOf)) : []) {
+    for (const key of this.#standing.isTold ? new Set(records.map(keyOf)) : []) {
       const owners = members.filter(({ assignment }) => assignment.some((one) => keyOf(one) === key));
       if (owners.length === 1 && owners[0]?.memberId === memberId) continue;
       const whose = owners.map(({ clientId }) => clientId).join(' and ') || 'nobody';
@@ -384,11 +373,7 @@ export class ModelMember {
     };
   }
   async #onAssigned(partitions: readonly TopicPartition[], view: RebalanceView): Promise<void> {
-    const memberId = this.consumer.groupMetadata()?.memberId;
-    if (memberId !== this.#memberId) {
-      this.#memberId = memberId;
-      this.#unheard = !this.#config.fixed && this.#now - this.#cutAt <= this.#log.gateway.latencyMs;
-    }
+    this.#standing.wasAssigned(this.consumer.groupMetadata()?.memberId);
     for (const partition of partitions) {
       const key = keyOf(partition);
       if (this.#readings.has(key)) throw this.#broken(`was given ${key}, which it has`);
@@ -434,20 +419,8 @@ export class ModelMember {
       for (const offset of reading.unacked.keys()) this.#late.push({ ...partition, offset });
       this.#readings.delete(key);
     }
-    if (how === 'revoked' || this.#closing || this.doubtful || this.#isSlow()) return;
-    if (this.#unheard) return;
-    if (this.#wasSlow) {
-      this.#wasSlow = false;
-      return;
-    }
+    if (how === 'revoked' || this.#closing || this.#standing.mayLose()) return;
     throw this.#broken(`lost ${partitions.map(keyOf).join(', ')}, though it was there all the time`);
-  }
-  /** It has been at its work for longer than the group waits. */
-  #isSlow(): boolean {
-    return (
-      this.#config.reads === 'acks' ||
-      this.#now - this.#idleSince >= Math.min(this.#config.maxPollIntervalMs, REBALANCE_TIMEOUT_MS)
-    );
   }
 
   /** A listener's own rule, once broken, must not become the consumer's error. */

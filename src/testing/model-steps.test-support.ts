@@ -80,11 +80,7 @@ const crash = fc.tuple(place, fc.boolean()).map(([at, cut]) =>
 const drop = ofMember('is cut off', (world, at) => world.at(at)?.cut());
 const refuse = fc.tuple(place, fc.boolean()).map(([at, on]) =>
   step(`${at} ${on ? 'is cut off, and refused when it dials' : 'may dial again'}`, (world) => {
-    const member = world.at(at);
-    if (member === undefined) return;
-    if (on) member.cut();
-    member.wire.refusing = on;
-    member.doubtful ||= on;
+    world.at(at)?.refuse(on);
   }),
 );
 const stall = fc
