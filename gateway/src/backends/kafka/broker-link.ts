@@ -6,6 +6,7 @@ import { LogError } from 'distributedlog/protocol';
 import { type ApiFamily, type BrokerVersions, commonVersion, versionsMissing } from './api-family.ts';
 import { fieldOf, toLogError } from './errors.ts';
 import type { BrokerAddress, KafkaLogSettings } from './options.ts';
+import { pause } from './pause.ts';
 
 /** After a connection could not be made, requests fail with that error for this long. */
 const REDIAL_AFTER_MS = 100;
@@ -38,6 +39,12 @@ export class BrokerLink {
     return `${this.address.host}:${this.address.port}`;
   }
 
+  /** Whether it is what one made for this address and this patience would be. */
+  isTo({ host, port }: BrokerAddress, requestTimeoutMs: number): boolean {
+    const { address } = this;
+    return address.host === host && address.port === port && this.#settings.requestTimeoutMs === requestTimeoutMs;
+  }
+
   /**
    * Sends the newest version that both ends speak. The answer may hold error codes. Rejects with LogError:
    * BROKER_NOT_AVAILABLE, REQUEST_TIMED_OUT (whether the broker did it is not known), UNSUPPORTED_VERSION.
@@ -53,7 +60,7 @@ export class BrokerLink {
       throw versionsMissing([family], versions, this.where) ?? new LogError('UNSUPPORTED_VERSION', about);
     }
     const waitMs = this.#throttledUntil - this.#clock.now();
-    if (waitMs > 0) await new Promise<void>((resolve) => this.#clock.after(waitMs, resolve));
+    if (waitMs > 0) await pause(this.#clock, waitMs);
     try {
       const answer = await common[1](connection, ...args);
       const throttleMs = fieldOf(answer, 'throttleTimeMs');

@@ -8,14 +8,22 @@ import { BrokerLink } from './broker-link.ts';
 import { brokerError, toLogError } from './errors.ts';
 import { Metadata, type PartitionMetadata, type TopicMetadata } from './metadata.ts';
 import type { BrokerAddress, KafkaLogSettings } from './options.ts';
+import { pause } from './pause.ts';
 
 export interface Leader extends PartitionMetadata {
   readonly topic: TopicMetadata;
 }
+/** What a connection is for. Who may have to wait longer than `requestTimeoutMs` for an answer has one of its own, and says so. */
+export type Purpose = string | { readonly name: string; readonly answerWithinMs: number };
 type MetadataListener = (now: Metadata, before: Metadata) => void;
 
 const RETRY_MIN_MS = 100;
 const RETRY_MAX_MS = 2_000;
+/** Looks because something is not known, or is said to have changed, are at least so far apart. */
+const LOOK_FOR_EVERY_MS = 250;
+const SOON_MS = 20;
+const NOT_CONTROLLER = 41;
+const CONTROLLER_ATTEMPTS = 5;
 /** Codes after which the same request may go to another broker, or to the same one a little later. */
 const LOOK_AGAIN: ReadonlySet<string> = new Set([
   'NOT_COORDINATOR',
@@ -38,6 +46,9 @@ export class Cluster {
   #refreshing: Promise<Metadata> | undefined;
   #cancelTimer: (() => void) | undefined;
   #failures = 0;
+  /** The next look is one that was asked for. */
+  #isSoon = false;
+  #lookedAt = Number.NEGATIVE_INFINITY;
   /** Which of the brokers is asked first for metadata; another one after a failure. */
   #turn = 0;
   #closed = false;
@@ -73,9 +84,13 @@ export class Cluster {
     return this.#refreshing;
   }
 
-  /** A look soon, for whoever heard from a broker that things have changed. */
+  /** A look soon, for whoever heard from a broker that things have changed; however many say so, looks keep a distance. */
   refreshSoon(): void {
-    if (this.#refreshing === undefined) this.#arm(this.#failures === 0 ? 20 : this.#backoff());
+    // While the cluster is not to be had the next look is armed already, and every answer to one ends the wait.
+    if (this.#refreshing !== undefined || this.#failures > 0 || this.#isSoon) return;
+    const dueAt = this.#lookedAt + LOOK_FOR_EVERY_MS;
+    this.#arm(Math.max(SOON_MS, dueAt - this.clock.now()));
+    this.#isSoon = true;
   }
 
   /** UNKNOWN_TOPIC_ID, UNKNOWN_TOPIC_OR_PARTITION, LEADER_NOT_AVAILABLE; before the first contact BROKER_NOT_AVAILABLE. */
@@ -105,15 +120,36 @@ export class Cluster {
     throw new LogError('UNKNOWN_TOPIC_ID', `There is no topic with the id ${topicId}.`);
   }
 
+  /** Looks at the cluster once where one of the partitions is not known, unless that was done just now. Never rejects. */
+  async lookFor(refs: readonly PartitionRef[]): Promise<void> {
+    const { byId } = this.#metadata;
+    if (refs.every(({ topicId, partition }) => byId.get(topicId)?.partitions[partition] !== undefined)) return;
+    if (this.clock.now() - this.#lookedAt < LOOK_FOR_EVERY_MS) return;
+    // Whoever asks for the leader afterwards hears why there is none.
+    await this.refresh().catch(() => undefined);
+  }
+
   /** The connection to a broker for one purpose; requests on one connection are answered one after the other. */
-  link(nodeId: number, purpose: string): BrokerLink {
+  link(nodeId: number, purpose: Purpose): BrokerLink {
     if (this.#closed) throw closed();
     const address = this.#metadata.brokers.get(nodeId);
     if (address === undefined) {
       this.refreshSoon();
       throw new LogError('BROKER_NOT_AVAILABLE', `Broker ${nodeId} is not in the cluster now.`);
     }
-    return this.#linkTo(address, `${nodeId}/${purpose}`);
+    const { requestTimeoutMs } = this.settings;
+    const { name, answerWithinMs } =
+      typeof purpose === 'string' ? { name: purpose, answerWithinMs: requestTimeoutMs } : purpose;
+    return this.#linkTo(address, `${nodeId}/${name}`, Math.max(answerWithinMs, requestTimeoutMs));
+  }
+
+  /** Closes the connections to all brokers for this purpose. */
+  release(purpose: string): void {
+    for (const [key, link] of this.#links) {
+      if (key.slice(key.indexOf('/') + 1) !== purpose) continue;
+      this.#links.delete(key);
+      link.close();
+    }
   }
 
   /** Asks brokers in turn until one answers. */
@@ -136,13 +172,31 @@ export class Cluster {
     throw toLogError(failure, `No broker answered ${family.name}`);
   }
 
+  /** Asks the controller, or whoever speaks for it. `codeOf` says which error code the answer has; it is the caller's, but for "ask elsewhere". */
+  async controller<Args extends readonly unknown[], Answer>(
+    codeOf: (answer: Answer) => number,
+    family: ApiFamily<Args, Answer>,
+    args: Args,
+  ): Promise<Answer> {
+    if (this.#metadata === Metadata.NONE) await this.refresh();
+    for (let attempt = 0; ; attempt++) {
+      const { controllerId, brokers } = this.#metadata;
+      const answer = brokers.has(controllerId)
+        ? await this.link(controllerId, 'control').request(family, ...args)
+        : await this.any(family, ...args);
+      if (codeOf(answer) !== NOT_CONTROLLER || attempt === CONTROLLER_ATTEMPTS) return answer;
+      await pause(this.clock, RETRY_MIN_MS * 2 ** attempt);
+      await this.refresh();
+    }
+  }
+
   /**
    * Asks the coordinator of the group, finding it first where it is not known. `codeOf` says which error code the whole answer has, if any;
    * codes that mean "ask elsewhere" or "not yet" are tried again until `timeoutMs`, then they are thrown; others are the caller's.
    */
   async coordinator<Args extends readonly unknown[], Answer>(
     groupId: string,
-    purpose: string,
+    purpose: Purpose,
     codeOf: (answer: Answer) => number,
     family: ApiFamily<Args, Answer>,
     args: Args,
@@ -165,7 +219,7 @@ export class Cluster {
       this.#coordinators.delete(groupId);
       const waitMs = Math.min(RETRY_MIN_MS * 2 ** Math.min(attempt, 4), 1_000);
       if (this.#closed || this.clock.now() + waitMs >= until) throw failure;
-      await new Promise<void>((resolve) => this.clock.after(waitMs, resolve));
+      await pause(this.clock, waitMs);
     }
   }
 
@@ -190,13 +244,11 @@ export class Cluster {
     return found.nodeId;
   }
 
-  #linkTo(address: BrokerAddress, key: string): BrokerLink {
+  #linkTo(address: BrokerAddress, key: string, requestTimeoutMs: number): BrokerLink {
     const existing = this.#links.get(key);
-    if (existing !== undefined && existing.address.host === address.host && existing.address.port === address.port) {
-      return existing;
-    }
+    if (existing?.isTo(address, requestTimeoutMs)) return existing;
     existing?.close();
-    const link = new BrokerLink(address, this.settings, this.clock);
+    const link = new BrokerLink(address, { ...this.settings, requestTimeoutMs }, this.clock);
     this.#links.set(key, link);
     return link;
   }
@@ -211,6 +263,7 @@ export class Cluster {
       this.#metadata = seen;
       this.#failure = undefined;
       this.#failures = 0;
+      this.#lookedAt = this.clock.now();
       this.#closeLinksOfGone();
       for (const listener of [...this.#listeners]) listener(seen, before);
       this.#arm(this.settings.metadataMaxAgeMs);
@@ -246,6 +299,7 @@ export class Cluster {
   #arm(delayMs: number): void {
     if (this.#closed) return;
     this.#cancelTimer?.();
+    this.#isSoon = false;
     this.#cancelTimer = this.clock.after(delayMs, () => {
       // What went wrong is in `failure`, and the next look is armed.
       this.refresh().catch(() => undefined);

@@ -1,0 +1,164 @@
+// The ends of partitions as they were last seen, so that who asks need not wait. Knows nothing of how they are read.
+import { LogError } from 'distributedlog/protocol';
+import type { PartitionEnds, PartitionRef } from 'distributedlog/server';
+import type { Cluster } from './cluster.ts';
+import type { EndsOptions, Offsets } from './offsets.ts';
+
+/** Ends that somebody asks for are looked at anew when they are older, unless a fetch brings them. */
+const FRESH_MS = 1_000;
+/** Of those only the end moves often: where they begin is looked at every so many times. */
+const STARTS_EVERY = 10;
+/** Nobody asked and nothing was seen for so long: forgotten. */
+const FORGET_AFTER_MS = 30_000;
+
+interface Known extends PartitionRef {
+  ends: PartitionEnds | undefined;
+  /** −Infinity: never, or something happened since. */
+  seenAt: number;
+  askedAt: number;
+}
+
+export class KnownEnds {
+  readonly #cluster: Cluster;
+  readonly #offsets: Pick<Offsets, 'ends'>;
+  readonly #known = new Map<string, Known>();
+  #cancelTimer: (() => void) | undefined;
+  #looks = 0;
+  #closed = false;
+
+  constructor(cluster: Cluster, offsets: Pick<Offsets, 'ends'>) {
+    this.#cluster = cluster;
+    this.#offsets = offsets;
+    cluster.onMetadata(({ byId }) => {
+      for (const [key, { topicId, partition }] of this.#known) {
+        if (byId.get(topicId)?.partitions[partition] === undefined) this.#known.delete(key);
+      }
+    });
+  }
+
+  /** undefined: no such partition, or nothing was seen of it yet; it is being looked at then. */
+  ends(ref: PartitionRef): PartitionEnds | undefined {
+    const known = this.#entry(ref);
+    if (known === undefined) return undefined;
+    known.askedAt = this.#cluster.clock.now();
+    this.#arm();
+    return known.ends;
+  }
+
+  /** What a broker's answer said. Ends of one leader epoch never go back. */
+  saw(ref: PartitionRef, ends: PartitionEnds): void {
+    const known = this.#entry(ref);
+    if (known === undefined) return;
+    known.ends = newer(known.ends, ends);
+    known.seenAt = this.#cluster.clock.now();
+  }
+
+  /** Records up to there are written: the partition ends there or later, and its other ends are to be looked at. */
+  wrote(ref: PartitionRef, highWatermark: number): void {
+    const known = this.#entry(ref);
+    if (known === undefined) return;
+    known.seenAt = Number.NEGATIVE_INFINITY;
+    if (known.ends !== undefined && known.ends.highWatermark < highWatermark) {
+      known.ends = { ...known.ends, highWatermark };
+    }
+  }
+
+  /** Ends no older than a second, of all that can be had; or why not, where nothing was ever seen. Never rejects. */
+  async look(refs: readonly PartitionRef[], options: EndsOptions = {}): Promise<(PartitionEnds | LogError)[]> {
+    const oldest = this.#cluster.clock.now() - FRESH_MS;
+    const stale = refs.filter((ref) => (this.#known.get(keyOf(ref))?.seenAt ?? Number.NEGATIVE_INFINITY) < oldest);
+    const failures = stale.length === 0 ? undefined : await this.#list(stale, options);
+    return refs.map((ref) => {
+      const key = keyOf(ref);
+      const { topicId, partition } = ref;
+      const nothing = () => new LogError('UNKNOWN_TOPIC_ID', `There is no partition ${partition} of topic ${topicId}.`);
+      return this.#known.get(key)?.ends ?? failures?.get(key) ?? nothing();
+    });
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#cancelTimer?.();
+    this.#known.clear();
+  }
+
+  /** What is seen goes to `saw`; returns what could not be. */
+  async #list(refs: readonly PartitionRef[], options: EndsOptions): Promise<Map<string, LogError>> {
+    const answers = await this.#offsets.ends(refs, options);
+    const failures = new Map<string, LogError>();
+    refs.forEach((ref, i) => {
+      const answer = answers[i];
+      const key = keyOf(ref);
+      if (answer instanceof LogError) failures.set(key, answer);
+      else if (answer !== undefined && options.logStart !== false) this.saw(ref, answer);
+      else if (answer !== undefined) {
+        this.saw(ref, { ...answer, logStart: this.#known.get(key)?.ends?.logStart ?? 0 });
+      }
+    });
+    return failures;
+  }
+
+  #entry(ref: PartitionRef): Known | undefined {
+    const key = keyOf(ref);
+    const known = this.#known.get(key);
+    if (known !== undefined) return known;
+    const { topicId, partition } = ref;
+    const exists = this.#cluster.metadata.byId.get(topicId)?.partitions[partition] !== undefined;
+    if (!exists || this.#closed) return undefined;
+    const fresh: Known = {
+      topicId,
+      partition,
+      ends: undefined,
+      seenAt: Number.NEGATIVE_INFINITY,
+      askedAt: this.#cluster.clock.now(),
+    };
+    this.#known.set(key, fresh);
+    return fresh;
+  }
+
+  #arm(): void {
+    if (this.#cancelTimer !== undefined || this.#closed) return;
+    this.#cancelTimer = this.#cluster.clock.after(FRESH_MS, () => {
+      void this.#refresh().finally(() => {
+        this.#cancelTimer = undefined;
+        if (this.#known.size > 0) this.#arm();
+      });
+    });
+  }
+
+  async #refresh(): Promise<void> {
+    const now = this.#cluster.clock.now();
+    for (const [key, { askedAt, seenAt }] of this.#known) {
+      if (Math.max(askedAt, seenAt) < now - FORGET_AFTER_MS) this.#known.delete(key);
+    }
+    const wanted = [...this.#known.values()].filter(({ askedAt, seenAt, ends }) => {
+      return askedAt > now - FORGET_AFTER_MS && (seenAt <= now - FRESH_MS || ends === undefined);
+    });
+    if (wanted.length === 0) return;
+    // A partition that nothing was seen of needs its beginning, too; the others can do without it for a while.
+    const all = this.#looks++ % STARTS_EVERY === 0;
+    const unseen = wanted.filter(({ ends }) => all || ends === undefined);
+    const seen = wanted.filter(({ ends }) => !all && ends !== undefined);
+    // What cannot be had now is tried again in a second.
+    await Promise.all([
+      unseen.length > 0 ? this.#list(unseen, { retryForMs: 0 }) : undefined,
+      seen.length > 0 ? this.#list(seen, { retryForMs: 0, logStart: false }) : undefined,
+    ]);
+  }
+}
+
+function keyOf({ topicId, partition }: PartitionRef): string {
+  return `${topicId}/${partition}`;
+}
+
+/** Answers may overtake each other; within one leader epoch every end only grows. */
+function newer(known: PartitionEnds | undefined, seen: PartitionEnds): PartitionEnds {
+  if (known === undefined || seen.leaderEpoch > known.leaderEpoch) return seen;
+  if (seen.leaderEpoch < known.leaderEpoch) return known;
+  return {
+    logStart: Math.max(known.logStart, seen.logStart),
+    highWatermark: Math.max(known.highWatermark, seen.highWatermark),
+    lastStableOffset: Math.max(known.lastStableOffset, seen.lastStableOffset),
+    leaderEpoch: known.leaderEpoch,
+  };
+}

@@ -1,0 +1,129 @@
+// A Kafka cluster as a Log: puts the parts together. Knows nothing of sockets.
+import { type Clock, type Random } from 'distributedlog/core';
+import { type IsolationLevel, LogError, type TopicInfo } from 'distributedlog/protocol';
+import type {
+  AppendResult,
+  GroupPort,
+  Log,
+  OffsetAnswer,
+  OffsetQuery,
+  PartitionEnds,
+  PartitionRef,
+  ReadRequest,
+  ReadResult,
+  TopicSpec,
+} from 'distributedlog/server';
+import { Appends } from './appends.ts';
+import { Cluster } from './cluster.ts';
+import { KnownEnds } from './ends.ts';
+import { brokerError } from './errors.ts';
+import { Offsets } from './offsets.ts';
+import type { KafkaLogSettings } from './options.ts';
+import { within } from './pause.ts';
+import { INIT_PRODUCER_ID } from './produce-api.ts';
+import { Topics } from './topics.ts';
+
+export interface KafkaLogParts {
+  readonly settings: KafkaLogSettings;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export class KafkaLog implements Log {
+  readonly autoCreateTopics: boolean;
+  readonly #cluster: Cluster;
+  readonly #offsets: Offsets;
+  readonly #ends: KnownEnds;
+  readonly #topics: Topics;
+  readonly #appends: Appends;
+  #closing: Promise<void> | undefined;
+
+  constructor({ settings, clock, random }: KafkaLogParts) {
+    this.autoCreateTopics = settings.autoCreateTopics;
+    this.#cluster = new Cluster(settings, clock, random);
+    this.#offsets = new Offsets(this.#cluster);
+    this.#ends = new KnownEnds(this.#cluster, this.#offsets);
+    this.#topics = new Topics(this.#cluster, this.#ends);
+    this.#appends = new Appends(this.#cluster, (partition, end) => this.#ends.wrote(partition, end));
+  }
+
+  /** Looks for the cluster, and goes on looking; resolves when it was found, was not, or after `ms`. */
+  async firstLook(ms: number): Promise<void> {
+    await within(
+      this.#cluster.clock,
+      ms,
+      // What went wrong is what `health` says.
+      this.#cluster.refresh().catch(() => undefined),
+    );
+  }
+
+  /** The cluster's id; undefined until it was reached for the first time. */
+  get logId(): string | undefined {
+    return this.#cluster.metadata.clusterId;
+  }
+  get groups(): GroupPort {
+    throw new LogError('UNSUPPORTED_VERSION', 'Groups are not there yet.');
+  }
+
+  topics(names?: readonly string[]): Promise<TopicInfo[]> {
+    return this.#topics.list(names);
+  }
+  createTopic(spec: TopicSpec): Promise<TopicInfo> {
+    return this.#topics.create(spec);
+  }
+  deleteTopic(name: string): Promise<void> {
+    return this.#topics.delete(name);
+  }
+  onTopicsChanged(listener: Parameters<Log['onTopicsChanged']>[0]): () => void {
+    return this.#topics.onChanged(listener);
+  }
+
+  async listOffsets(queries: readonly OffsetQuery[], isolation: IsolationLevel): Promise<OffsetAnswer[]> {
+    this.#mustBeOpen();
+    return this.#offsets.list(queries, isolation);
+  }
+  ends(partition: PartitionRef): PartitionEnds | undefined {
+    return this.#ends.ends(partition);
+  }
+  async read(_request: ReadRequest): Promise<ReadResult> {
+    throw new LogError('UNSUPPORTED_VERSION', 'Reading is not there yet.');
+  }
+
+  async initProducer(): Promise<{ producerId: number; producerEpoch: number }> {
+    this.#mustBeOpen();
+    const { errorCode, producerId, producerEpoch } = await this.#cluster.any(INIT_PRODUCER_ID);
+    if (errorCode !== 0) throw brokerError(errorCode, 'InitProducerId');
+    if (producerId > BigInt(Number.MAX_SAFE_INTEGER)) {
+      throw new LogError('UNKNOWN_SERVER_ERROR', `The broker gave the producer id ${producerId}, beyond 2^53 - 1.`);
+    }
+    return { producerId: Number(producerId), producerEpoch };
+  }
+  append(partition: PartitionRef, batch: Uint8Array): Promise<AppendResult> {
+    return this.#appends.append(partition, batch);
+  }
+
+  health(): LogError | undefined {
+    return this.#closing === undefined ? this.#cluster.failure : closed();
+  }
+  metrics(): Readonly<Record<string, number>> {
+    return this.#appends.metrics();
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#shutDown();
+    return this.#closing;
+  }
+  async #shutDown(): Promise<void> {
+    this.#topics.close();
+    this.#ends.close();
+    this.#appends.close();
+    this.#cluster.close();
+  }
+  #mustBeOpen(): void {
+    if (this.#closing !== undefined) throw closed();
+  }
+}
+
+function closed(): LogError {
+  return new LogError('BROKER_NOT_AVAILABLE', 'The log is closed.');
+}
