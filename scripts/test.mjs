@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ensureBrowser } from './lib/browser.mjs';
+import { ensureBroker, ensureTools } from './lib/kafka.mjs';
 import { build, checkNode, done, fail, install, main, root, run, StepError, say, seconds } from './lib/steps.mjs';
 
 const reports = join(root, 'test-results');
@@ -85,6 +86,9 @@ const STAGES = {
   ],
 };
 
+/** Where a part of the tests runs against a real Kafka: one broker serves them all. */
+const WITH_KAFKA = ['unit', 'e2e', 'conformance'];
+
 const wanted = process.argv.slice(2).filter((name) => name !== '--');
 if (wanted.includes('--help')) {
   console.log('npm test [-- STAGE…]\n\nWithout a stage: all of them.\n');
@@ -102,20 +106,43 @@ main(async () => {
   rmSync(reports, { recursive: true, force: true });
   mkdirSync(reports, { recursive: true });
   const broken = [];
-  for (const [name, [title, body]] of Object.entries(STAGES)) {
-    if (wanted.length > 0 && !wanted.includes(name)) continue;
-    const at = performance.now();
-    say(`${title}…`);
+  const attempt = async (name, body) => {
     try {
       await body();
-      done(`${title}: ${seconds(at)}`);
     } catch (error) {
       if (!(error instanceof StepError) || error.message === 'interrupted') throw error;
       broken.push(name);
       console.error(`✖ ${name}: ${error.message}`);
     }
+  };
+  const stages = Object.entries(STAGES).filter(([name]) => wanted.length === 0 || wanted.includes(name));
+  let broker;
+  try {
+    if (stages.some(([name]) => WITH_KAFKA.includes(name))) {
+      await attempt('kafka', async () => {
+        broker = await ensureBroker();
+        if (broker === undefined) return;
+        process.env.KAFKA_BROKERS = broker.bootstrap;
+        await ensureTools();
+      });
+    }
+    for (const [name, [title, body]] of stages) {
+      const at = performance.now();
+      say(`${title}…`);
+      await attempt(name, async () => {
+        await body();
+        done(`${title}: ${seconds(at)}`);
+      });
+    }
+  } finally {
+    await broker?.close();
   }
   console.log(`\n${passed} passed, ${failed} failed, ${skipped} skipped\n`);
-  if (broken.length > 0) throw new StepError(`Failed: ${broken.join(', ')} (again: npm test -- ${broken.join(' ')})`);
+  if (broken.length > 0) {
+    const again = broken.filter((name) => name in STAGES);
+    throw new StepError(
+      `Failed: ${broken.join(', ')}${again.length ? ` (again: npm test -- ${again.join(' ')})` : ''}`,
+    );
+  }
   done(`All checks passed in ${seconds(started)}`);
 });

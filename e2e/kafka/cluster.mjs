@@ -65,8 +65,8 @@ const isFree = (port) =>
     server.listen(port, HOST, () => server.close(() => resolve(true)));
   });
 
-/** @param {number} count @returns {Promise<number[]>} */
-async function freePorts(count) {
+/** Ports that nobody listens on now. @param {number} count @returns {Promise<number[]>} */
+export async function freePorts(count) {
   /** @type {Set<number>} */
   const ports = new Set();
   for (let at = Math.floor(Math.random() * PORTS.count); ports.size < count; at = (at + 1) % PORTS.count) {

@@ -21,13 +21,15 @@ export class KafkaUnavailable extends Error {}
 /** What a line of progress goes to, where nobody says otherwise: standard error. @param {string} line */
 export const sayOnStderr = (line) => console.error(`▸ ${line}`);
 
-/** The path of a Java that is new enough. */
+/** The path of a Java that is new enough and has a compiler, for the programs of this directory. */
 export function findJava() {
   const java = process.env.JAVA_HOME ? join(process.env.JAVA_HOME, 'bin', 'java') : 'java';
   const { error, stdout, stderr } = spawnSync(java, ['-version'], { encoding: 'utf8' });
   if (error) throw new KafkaUnavailable(`there is no Java (${OLDEST_JAVA} or newer)`);
   const major = Number(/version "(?:1\.)?(\d+)/.exec(`${stdout}${stderr}`)?.[1]);
   if (!(major >= OLDEST_JAVA)) throw new KafkaUnavailable(`Java here is ${major}, and Kafka needs ${OLDEST_JAVA}`);
+  const modules = spawnSync(java, ['--list-modules'], { encoding: 'utf8' }).stdout;
+  if (!modules.includes('jdk.compiler')) throw new KafkaUnavailable('the Java here has no compiler: it is no JDK');
   return java;
 }
 

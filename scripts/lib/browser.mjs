@@ -1,6 +1,7 @@
 // Finds a Chromium that launches: one that is there, else Playwright's download, else the system's package manager.
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { installPackages, packageManager } from './packages.mjs';
 import { done, run, StepError, say } from './steps.mjs';
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'chrome', 'microsoft-edge'];
@@ -45,20 +46,6 @@ async function firstThatLaunches(chromium) {
   return undefined;
 }
 
-const sudo = (command) => (process.getuid?.() === 0 ? command : ['sudo', '-n', ...command]);
-const PACKAGE_MANAGERS = [
-  [
-    '/usr/bin/apt-get',
-    [
-      ['apt-get', 'update', '-qq'],
-      ['apt-get', 'install', '-y', '-qq', 'chromium'],
-    ],
-  ],
-  ['/usr/bin/dnf', [['dnf', 'install', '-y', 'chromium']]],
-  ['/sbin/apk', [['apk', 'add', 'chromium']]],
-  ['/usr/bin/pacman', [['pacman', '-S', '--noconfirm', 'chromium']]],
-];
-
 /** The path of a browser that launches. Installs one if it must; rejects with StepError saying what to do if it cannot. */
 export async function ensureBrowser() {
   const { chromium } = await import('playwright');
@@ -75,13 +62,10 @@ export async function ensureBrowser() {
     say(`Playwright’s download failed (${error.message})`);
   }
   if (path) return path;
-  const manager = PACKAGE_MANAGERS.find(([tool]) => existsSync(tool));
+  const manager = packageManager();
   if (manager) {
-    say(`Installing Chromium with ${manager[1].at(-1)[0]}…`);
-    for (const command of manager[1]) {
-      const [tool, ...args] = sudo(command);
-      await run(tool, args, { quiet: true, env: { DEBIAN_FRONTEND: 'noninteractive' } });
-    }
+    say(`Installing Chromium (${manager})…`);
+    await installPackages(manager, ['chromium']);
     path = await firstThatLaunches(chromium);
   }
   if (!path) throw new StepError('No Chromium to test with: install one, or set CHROMIUM_PATH to its executable');
