@@ -3,7 +3,6 @@ import { type Clock, type Random } from 'distributedlog/core';
 import { type IsolationLevel, LogError, type TopicInfo } from 'distributedlog/protocol';
 import type {
   AppendResult,
-  GroupPort,
   Log,
   OffsetAnswer,
   OffsetQuery,
@@ -17,6 +16,8 @@ import { Appends } from './appends.ts';
 import { Cluster } from './cluster.ts';
 import { KnownEnds } from './ends.ts';
 import { brokerError } from './errors.ts';
+import { KafkaReads } from './fetch/kafka-reads.ts';
+import { type KafkaGroups, kafkaGroups } from './groups/index.ts';
 import { Offsets } from './offsets.ts';
 import type { KafkaLogSettings } from './options.ts';
 import { within } from './pause.ts';
@@ -36,6 +37,8 @@ export class KafkaLog implements Log {
   readonly #ends: KnownEnds;
   readonly #topics: Topics;
   readonly #appends: Appends;
+  readonly #reads: KafkaReads;
+  readonly groups: KafkaGroups;
   #closing: Promise<void> | undefined;
 
   constructor({ settings, clock, random }: KafkaLogParts) {
@@ -45,6 +48,13 @@ export class KafkaLog implements Log {
     this.#ends = new KnownEnds(this.#cluster, this.#offsets);
     this.#topics = new Topics(this.#cluster, this.#ends);
     this.#appends = new Appends(this.#cluster, (partition, end) => this.#ends.wrote(partition, end));
+    this.#reads = new KafkaReads(this.#cluster, this.#ends);
+    this.groups = kafkaGroups({
+      cluster: this.#cluster,
+      clock,
+      random,
+      endsOf: (partitions, isolation) => this.#endsOf(partitions, isolation),
+    });
   }
 
   /** Looks for the cluster, and goes on looking; resolves when it was found, was not, or after `ms`. */
@@ -60,9 +70,6 @@ export class KafkaLog implements Log {
   /** The cluster's id; undefined until it was reached for the first time. */
   get logId(): string | undefined {
     return this.#cluster.metadata.clusterId;
-  }
-  get groups(): GroupPort {
-    throw new LogError('UNSUPPORTED_VERSION', 'Groups are not there yet.');
   }
 
   topics(names?: readonly string[]): Promise<TopicInfo[]> {
@@ -85,8 +92,8 @@ export class KafkaLog implements Log {
   ends(partition: PartitionRef): PartitionEnds | undefined {
     return this.#ends.ends(partition);
   }
-  async read(_request: ReadRequest): Promise<ReadResult> {
-    throw new LogError('UNSUPPORTED_VERSION', 'Reading is not there yet.');
+  read(request: ReadRequest): Promise<ReadResult> {
+    return this.#reads.read(request);
   }
 
   async initProducer(): Promise<{ producerId: number; producerEpoch: number }> {
@@ -106,7 +113,7 @@ export class KafkaLog implements Log {
     return this.#closing === undefined ? this.#cluster.failure : closed();
   }
   metrics(): Readonly<Record<string, number>> {
-    return this.#appends.metrics();
+    return { ...this.#appends.metrics(), ...this.#reads.metrics() };
   }
 
   close(): Promise<void> {
@@ -115,9 +122,21 @@ export class KafkaLog implements Log {
   }
   async #shutDown(): Promise<void> {
     this.#topics.close();
+    // While there are connections yet: members are left in good order, sessions of fetches are ended.
+    await Promise.all([this.groups.close(), this.#reads.close()]);
     this.#ends.close();
     this.#appends.close();
     this.#cluster.close();
+  }
+  async #endsOf(partitions: readonly PartitionRef[], isolation: IsolationLevel) {
+    const seen = await this.#offsets.ends(partitions);
+    return partitions.flatMap(({ topicId, partition }, i) => {
+      const ends = seen[i];
+      if (ends === undefined || ends instanceof LogError) return [];
+      const { logStart, lastStableOffset } = ends;
+      const highWatermark = isolation === 'read_committed' ? lastStableOffset : ends.highWatermark;
+      return [{ topicId, partition, logStart, highWatermark }];
+    });
   }
   #mustBeOpen(): void {
     if (this.#closing !== undefined) throw closed();

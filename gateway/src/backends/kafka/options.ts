@@ -107,7 +107,18 @@ export interface BrokerAddress {
 /** `what` begins the message of INVALID_CONFIG. */
 export function parseKafkaLogOptions(options: KafkaLogOptions, what = 'kafkaLog'): KafkaLogSettings {
   const settings = parseConfig(what, optionsSchema, options);
+  if (settings.sasl !== undefined) checkCredentials(settings.sasl, what);
   return { ...settings, brokers: settings.brokers.map((text) => parseAddress(text, what)) };
+}
+
+function checkCredentials(sasl: NonNullable<KafkaLogSettings['sasl']>, what: string): void {
+  const needed = sasl.mechanism === 'OAUTHBEARER' ? (['token'] as const) : (['username', 'password'] as const);
+  const missing = needed.filter((key) => sasl[key] === undefined);
+  if (missing.length === 0) return;
+  throw new LogError(
+    'INVALID_CONFIG',
+    `${what}: sasl.mechanism ${sasl.mechanism} needs sasl.${missing.join(' and sasl.')}`,
+  );
 }
 
 /** `host`, `host:port`, `[v6]:port`. */

@@ -1,0 +1,39 @@
+import type { Log } from 'distributedlog/server';
+import { type LogHarness, logCases } from 'distributedlog/testing';
+import { it } from 'vitest';
+import { KafkaLog } from './kafka-log.ts';
+import { parseKafkaLogOptions } from './options.ts';
+import { brokers, describeWithKafka, unique } from './test-kafka.ts';
+import { type OwnNames, OwnNamesOf, withOwnNames } from './test-own-names.ts';
+import { SkippingClock } from './test-skipping-clock.ts';
+
+describeWithKafka('a Kafka cluster, as every Log', () => {
+  for (const { name, run, needs } of logCases) {
+    it.skipIf(needs === 'retain')(name, async () => {
+      const clock = new SkippingClock();
+      const open = new Map<Log, { own: OwnNames; reopen: () => Promise<Log> }>();
+      const harness: LogHarness = {
+        clock,
+        async create(options = {}) {
+          const names = new OwnNamesOf(unique('case'));
+          const settings = parseKafkaLogOptions({ brokers, autoCreateTopics: true, defaultPartitions: 1, ...options });
+          const reopen = async () => {
+            const log = new KafkaLog({ settings, clock, random: Math.random });
+            await log.firstLook(5_000);
+            const own = withOwnNames(log, names);
+            open.set(own.log, { own, reopen });
+            return own.log;
+          };
+          return reopen();
+        },
+        async reopen(log) {
+          await log.close();
+          const entry = open.get(log);
+          if (entry === undefined) throw new Error('not a log of this harness');
+          return entry.reopen();
+        },
+      };
+      await run(harness);
+    });
+  }
+});
