@@ -1,0 +1,326 @@
+// The reads that one broker is to answer, as few requests over a few connections: those that wait share long polls, those whose records are there pass them by. Knows nothing of who leads what or of what an error means.
+import type { IsolationLevel, LogError } from 'distributedlog/protocol';
+import type { PartitionEnds, PartitionRef } from 'distributedlog/server';
+import type { Cluster } from '../cluster.ts';
+import { toLogError } from '../errors.ts';
+import { FETCH, type FetchAnswer, type FetchedPartition } from './fetch-api.ts';
+import { FetchSession, FINAL_EPOCH, NO_SESSION } from './fetch-session.ts';
+import type { PendingRead } from './pending-read.ts';
+import { type WholeBatches, wholeBatches } from './whole-batches.ts';
+
+export interface FetchLimits {
+  /** Connections to one broker for reads of one kind; each has one request under way. At least 2. */
+  readonly lanes: number;
+  /** Of records in one answer, beside a first batch that is larger. */
+  readonly maxRequestBytes: number;
+  /** The longest that a broker may keep a request that waits. */
+  readonly maxPollMs: number;
+}
+/** Reads of one kind can share a request. */
+export interface ReadKind {
+  readonly nodeId: number;
+  readonly isolation: IsolationLevel;
+  /** They wait for more than one byte. */
+  readonly patient: boolean;
+}
+export interface ReadsHost {
+  saw(partition: PartitionRef, ends: PartitionEnds): void;
+  ends(partition: PartitionRef): PartitionEnds | undefined;
+  /** The read could not be answered, by that error code of its partition or for that reason. */
+  failed(read: PendingRead, why: number | LogError): void;
+  counted(answer: FetchAnswer): void;
+}
+interface Lane {
+  readonly purpose: string;
+  readonly session: FetchSession;
+  busy: boolean;
+}
+/** One partition in one request, and the reads that it answers: all of the same offset. */
+interface Slot extends PartitionRef {
+  readonly key: string;
+  readonly offset: number;
+  readonly leaderEpoch: number;
+  readonly waits: boolean;
+  maxBytes: number;
+  readonly reads: Set<PendingRead>;
+}
+
+/** While the last connection for waiting is taken, its request is a short one, so that a read that comes now need not wait long. */
+const CROWDED_POLL_MS = 50;
+/** The broker says that there is more and answers nothing: not asked again before this. */
+const STUCK_RETRY_MS = 200;
+
+export class BrokerReads {
+  readonly #cluster: Cluster;
+  readonly #kind: ReadKind;
+  readonly #host: ReadsHost;
+  readonly #limits: FetchLimits;
+  readonly #lanes: readonly Lane[];
+  /** Not in a request, in turn. */
+  readonly #queue = new Set<PendingRead>();
+  /** By partition and offset. */
+  readonly #underWay = new Map<string, Slot>();
+  #pumping = false;
+
+  constructor(cluster: Cluster, kind: ReadKind, host: ReadsHost, limits: FetchLimits) {
+    this.#cluster = cluster;
+    this.#kind = kind;
+    this.#host = host;
+    this.#limits = limits;
+    const name = `fetch-${kind.isolation}${kind.patient ? '-patient' : ''}`;
+    this.#lanes = Array.from({ length: limits.lanes }, (_, i) => ({
+      purpose: `${name}-${i}`,
+      session: new FetchSession(),
+      busy: false,
+    }));
+  }
+
+  /** Reads that are not answered yet, under way or not. */
+  get size(): number {
+    let size = this.#queue.size;
+    for (const { reads } of this.#underWay.values()) size += reads.size;
+    return size;
+  }
+
+  add(read: PendingRead): void {
+    if (read.over) return;
+    const slot = this.#underWay.get(slotKey(read));
+    // Nobody joins a request that may take longer than he wants to wait.
+    if (slot !== undefined && (!slot.waits || read.how === 'wait')) {
+      slot.reads.add(read);
+      read.underWay = true;
+      return;
+    }
+    this.#queue.add(read);
+    this.#pumpSoon();
+  }
+
+  /** The sessions that the broker keeps for us, which it may forget. */
+  sessions(): number[] {
+    return this.#lanes.flatMap(({ session }) => (session.id === NO_SESSION ? [] : [session.id]));
+  }
+
+  /** In a turn of its own, so that all who were answered in this one can ask again in the same request. */
+  #pumpSoon(): void {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    setImmediate(() => {
+      this.#pumping = false;
+      this.#pump();
+    });
+  }
+
+  #pump(): void {
+    // The first lanes are for waiting, so that their sessions last; what is there already has the others, and the last for itself.
+    for (const lane of this.#lanes.toReversed()) {
+      if (lane.busy) continue;
+      const slots = this.#take(false);
+      if (slots.length === 0) break;
+      this.#send(lane, slots);
+    }
+    const waiting = this.#lanes.slice(0, -1);
+    for (const lane of waiting) {
+      if (lane.busy) continue;
+      const slots = this.#take(true);
+      if (slots.length === 0) break;
+      this.#send(lane, slots);
+    }
+  }
+
+  /** What one request can ask for: each partition at one offset only. */
+  #take(waits: boolean): Slot[] {
+    const slots = new Map<string, Slot>();
+    let bytes = 0;
+    for (const read of this.#queue) {
+      const { how, key, leaderEpoch, request } = read;
+      if (read.over) {
+        this.#queue.delete(read);
+        continue;
+      }
+      if ((how === 'wait') !== waits) continue;
+      const { topicId, partition, offset, maxBytes } = request;
+      const slot = slots.get(key);
+      if (slot !== undefined) {
+        if (slot.offset !== offset) continue;
+        slot.reads.add(read);
+        slot.maxBytes = Math.max(slot.maxBytes, maxBytes);
+      } else {
+        // All that is there comes in one answer; of what is only waited for, most will not come.
+        if (!waits && bytes > 0 && (bytes + maxBytes > this.#limits.maxRequestBytes || how === 'alone')) continue;
+        const reads = new Set([read]);
+        slots.set(key, { topicId, partition, key, offset, leaderEpoch, waits, maxBytes, reads });
+        bytes += maxBytes;
+      }
+      this.#queue.delete(read);
+      if (how === 'alone') break;
+    }
+    return [...slots.values()];
+  }
+
+  #send(lane: Lane, slots: readonly Slot[]): void {
+    lane.busy = true;
+    for (const slot of slots) {
+      this.#underWay.set(slotKeyOf(slot.key, slot.offset), slot);
+      for (const read of slot.reads) read.underWay = true;
+    }
+    void this.#ask(lane, slots).finally(() => {
+      lane.busy = false;
+      this.#pumpSoon();
+    });
+  }
+
+  /** One request; never rejects. */
+  async #ask(lane: Lane, slots: readonly Slot[]): Promise<void> {
+    const { isolation, nodeId } = this.#kind;
+    const [first] = slots;
+    const [anyRead] = first?.reads ?? [];
+    if (first === undefined || anyRead === undefined) return;
+    const { waits } = first;
+    const minBytes = waits ? Math.min(...all(slots, ({ request }) => request.minBytes)) : 0;
+    let answer: FetchAnswer | undefined;
+    let failure: LogError | undefined;
+    const session = waits
+      ? lane.session.next(slots)
+      : { sessionId: NO_SESSION, sessionEpoch: FINAL_EPOCH, partitions: slots, forgotten: [] };
+    try {
+      answer = await this.#cluster.link(nodeId, lane.purpose).request(FETCH, {
+        ...session,
+        isolation,
+        minBytes,
+        maxWaitMs: waits ? this.#pollMs(slots) : 0,
+        maxBytes: this.#limits.maxRequestBytes,
+        headroom: anyRead.request.headroom,
+      });
+    } catch (error) {
+      if (waits) lane.session.lost();
+      failure = toLogError(error, 'Fetch');
+    }
+    for (const slot of slots) {
+      const key = slotKeyOf(slot.key, slot.offset);
+      if (this.#underWay.get(key) === slot) this.#underWay.delete(key);
+      for (const read of slot.reads) {
+        read.underWay = false;
+        if (read.over) slot.reads.delete(read);
+      }
+    }
+    if (answer === undefined) {
+      for (const { reads } of slots)
+        for (const read of reads) if (failure !== undefined) this.#host.failed(read, failure);
+      return;
+    }
+    this.#host.counted(answer);
+    if (waits && !lane.session.answered(answer.errorCode, answer.sessionId)) {
+      // Nothing was read: the request that begins a new session follows at once.
+      for (const { reads } of slots) for (const read of reads) this.add(read);
+      return;
+    }
+    const fetched = new Map(answer.partitions.map((one) => [slotKeyOf(one.topicId, one.partition), one]));
+    const enough = answer.recordBytes >= minBytes;
+    for (const slot of slots) {
+      this.#answer(slot, fetched.get(slotKeyOf(slot.topicId, slot.partition)), answer.throttleTimeMs > 0, enough);
+    }
+  }
+
+  #answer(slot: Slot, fetched: FetchedPartition | undefined, throttled: boolean, enough: boolean): void {
+    if (fetched === undefined) {
+      // A throttled answer says nothing of anything, an incremental one nothing of what is as it was.
+      const ends = this.#host.ends(slot);
+      if (ends !== undefined && !throttled && slot.waits) this.#host.saw(slot, ends);
+      for (const read of slot.reads) {
+        if (throttled) this.add(read);
+        else this.#nothingFor(read);
+      }
+      return;
+    }
+    if (fetched.errorCode !== 0) {
+      for (const read of slot.reads) this.#host.failed(read, fetched.errorCode);
+      return;
+    }
+    const ends = endsOf(fetched, slot.leaderEpoch);
+    this.#host.saw(slot, ends);
+    let taken = false;
+    for (const read of slot.reads) {
+      read.failure = undefined;
+      read.failures = 0;
+      const { headroom, maxBytes, minBytes } = read.request;
+      const batches = fetched.buffer && wholeBatches(fetched.buffer, headroom, maxBytes);
+      if (fetched.buffer === undefined || batches === undefined || batches.end === headroom) {
+        this.#nothingFor(read);
+      } else if (read.patient && !enough && batches.end - headroom < minBytes && read.remainingMs > 0) {
+        this.add(read);
+      } else {
+        // Each has bytes of its own: a frame's header is written before them.
+        const buffer = taken ? new Uint8Array(fetched.buffer.subarray(0, batches.end)) : fetched.buffer;
+        taken = true;
+        this.#deliver(read, ends, fetched, buffer, batches);
+      }
+    }
+  }
+
+  #deliver(
+    read: PendingRead,
+    ends: PartitionEnds,
+    { aborted }: FetchedPartition,
+    buffer: Uint8Array,
+    { end, nextOffset }: WholeBatches,
+  ): void {
+    const { headroom, offset } = read.request;
+    const next = Math.max(nextOffset, offset);
+    read.resolve({
+      ...ends,
+      buffer,
+      batchBytes: end - headroom,
+      nextOffset: next,
+      // The broker names those of all it read, also of batches that were cut off.
+      aborted: aborted.filter(({ firstOffset }) => firstOffset < next),
+    });
+  }
+
+  /** There was nothing for it in an answer. */
+  #nothingFor(read: PendingRead): void {
+    const { offset, isolation } = read.request;
+    const ends = this.#host.ends(read.request);
+    const end = isolation === 'read_committed' ? ends?.lastStableOffset : ends?.highWatermark;
+    const more = end !== undefined && offset < end;
+    const { how } = read;
+    if (read.waits && read.remainingMs === 0) read.giveUp();
+    else if (more && how !== 'alone') this.#again(read, how === 'wait' ? 'now' : 'alone');
+    else if (!read.waits) read.giveUp();
+    else if (!more) this.#again(read, 'wait');
+    else {
+      // Such as where all records up to the end were compacted away, or are not here but in a remote store.
+      this.#cluster.clock.after(STUCK_RETRY_MS, () => this.#again(read, 'wait'));
+    }
+  }
+  #again(read: PendingRead, how: PendingRead['how']): void {
+    read.how = how;
+    this.add(read);
+  }
+
+  #pollMs(slots: readonly Slot[]): number {
+    const idle = this.#lanes.slice(0, -1).some(({ busy }) => !busy);
+    const pollMs = Math.min(this.#limits.maxPollMs, idle ? Number.POSITIVE_INFINITY : CROWDED_POLL_MS);
+    if (!this.#kind.patient) return pollMs;
+    return Math.min(pollMs, ...all(slots, ({ remainingMs }) => remainingMs));
+  }
+}
+
+function slotKey({ key, request }: PendingRead): string {
+  return slotKeyOf(key, request.offset);
+}
+function slotKeyOf(key: string, number: number): string {
+  return `${key}/${number}`;
+}
+
+function all(slots: readonly Slot[], of: (read: PendingRead) => number): number[] {
+  return slots.flatMap(({ reads }) => [...reads].map(of));
+}
+
+function endsOf({ logStart, highWatermark, lastStableOffset }: FetchedPartition, leaderEpoch: number): PartitionEnds {
+  return {
+    logStart,
+    highWatermark,
+    lastStableOffset: lastStableOffset < 0 ? highWatermark : lastStableOffset,
+    leaderEpoch,
+  };
+}

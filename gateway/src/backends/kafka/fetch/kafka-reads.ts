@@ -1,0 +1,209 @@
+// Reading from the cluster: each read goes to its partition's leader, and after what passes by itself it goes on there or at the next one. Knows nothing of requests.
+import { type ErrorCode, LogError } from 'distributedlog/protocol';
+import type { PartitionEnds, PartitionRef, ReadRequest, ReadResult } from 'distributedlog/server';
+import type { Cluster } from '../cluster.ts';
+import { brokerError, toLogError } from '../errors.ts';
+import { Offsets } from '../offsets.ts';
+import { pause, within } from '../pause.ts';
+import { BrokerReads, type FetchLimits, type ReadKind, type ReadsHost } from './broker-reads.ts';
+import { FETCH, type FetchAnswer } from './fetch-api.ts';
+import { FINAL_EPOCH } from './fetch-session.ts';
+import { PendingRead } from './pending-read.ts';
+
+/** Where ends that were seen are kept. */
+export interface EndsSeen {
+  saw(partition: PartitionRef, ends: PartitionEnds): void;
+  ends(partition: PartitionRef): PartitionEnds | undefined;
+}
+
+const LIMITS: FetchLimits = { lanes: 4, maxRequestBytes: 16 * 1024 * 1024, maxPollMs: 500 };
+/** A read that does not wait for records waits this long for a leader. */
+const PATIENCE_MS = 1_000;
+const RETRY_MIN_MS = 50;
+const RETRY_MAX_MS = 500;
+const CLOSE_SESSIONS_MS = 500;
+const GO_ON: ReadonlySet<ErrorCode> = new Set([
+  'NOT_LEADER_OR_FOLLOWER',
+  'LEADER_NOT_AVAILABLE',
+  'FENCED_LEADER_EPOCH',
+  'UNKNOWN_LEADER_EPOCH',
+  'KAFKA_STORAGE_ERROR',
+  'BROKER_NOT_AVAILABLE',
+  'REQUEST_TIMED_OUT',
+  'UNKNOWN_TOPIC_ID',
+  'UNKNOWN_TOPIC_OR_PARTITION',
+]);
+
+export class KafkaReads {
+  readonly #cluster: Cluster;
+  readonly #ends: EndsSeen;
+  readonly #offsets: Offsets;
+  readonly #limits: FetchLimits;
+  readonly #brokers = new Map<string, { readonly kind: ReadKind; readonly reads: BrokerReads }>();
+  readonly #pending = new Set<PendingRead>();
+  readonly #host: ReadsHost;
+  readonly #stopListening: () => void;
+  #requests = 0;
+  #bytes = 0;
+  #throttledMs = 0;
+  #closed = false;
+
+  constructor(cluster: Cluster, ends: EndsSeen, limits: Partial<FetchLimits> = {}) {
+    this.#cluster = cluster;
+    this.#ends = ends;
+    this.#offsets = new Offsets(cluster);
+    const maxPollMs = Math.min(LIMITS.maxPollMs, cluster.settings.requestTimeoutMs / 2);
+    this.#limits = { ...LIMITS, maxPollMs, ...limits };
+    this.#host = {
+      saw: (ref, seen) => ends.saw(ref, seen),
+      ends: (ref) => ends.ends(ref),
+      failed: (read, why) => void this.#failed(read, why),
+      counted: (answer) => this.#count(answer),
+    };
+    this.#stopListening = cluster.onMetadata(({ brokers }) => {
+      for (const [key, { kind, reads }] of this.#brokers) {
+        if (!brokers.has(kind.nodeId) && reads.size === 0) this.#brokers.delete(key);
+      }
+    });
+  }
+
+  /** As {@link ReadRequest} says. What passes by itself is waited for until `maxWaitMs`, or a second; then it is the error. */
+  read(request: ReadRequest): Promise<ReadResult> {
+    const { offset } = request;
+    if (this.#closed) return Promise.reject(closed());
+    if (!Number.isSafeInteger(offset) || offset < 0) {
+      const message = `offset ${offset} is not allowed: a whole number from 0 to 2^53 − 1`;
+      return Promise.reject(new LogError('INVALID_REQUEST', message));
+    }
+    const { clock, settings } = this.#cluster;
+    const nothing = () => this.#nothing(request);
+    const read = new PendingRead(request, { clock, nothing, timeoutMs: settings.requestTimeoutMs });
+    if (read.over) return read.result;
+    this.#pending.add(read);
+    this.#route(read);
+    return read.result.finally(() => this.#pending.delete(read));
+  }
+
+  metrics(): Readonly<Record<string, number>> {
+    return {
+      fetch_requests: this.#requests,
+      fetched_bytes: this.#bytes,
+      fetch_throttled_ms: this.#throttledMs,
+      reads_waiting: this.#pending.size,
+    };
+  }
+
+  /** What is under way rejects with BROKER_NOT_AVAILABLE. Before the cluster's connections are closed. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#stopListening();
+    for (const read of [...this.#pending]) read.reject(closed());
+    const endings = [...this.#brokers.values()].flatMap(({ kind, reads }) =>
+      reads.sessions().map((id) => this.#endSession(kind, id)),
+    );
+    await within(this.#cluster.clock, CLOSE_SESSIONS_MS, Promise.all(endings));
+  }
+
+  #route(read: PendingRead): void {
+    if (read.over) return;
+    try {
+      const leader = this.#cluster.leaderOf(read.request);
+      read.leaderEpoch = leader.leaderEpoch;
+      const { isolation } = read.request;
+      this.#readsAt({ nodeId: leader.leader, isolation, patient: read.patient }).add(read);
+    } catch (error) {
+      void this.#failed(read, toLogError(error, 'A read'));
+    }
+  }
+
+  #readsAt(kind: ReadKind): BrokerReads {
+    const key = `${kind.nodeId}/${kind.isolation}/${kind.patient}`;
+    const existing = this.#brokers.get(key);
+    if (existing !== undefined) return existing.reads;
+    const reads = new BrokerReads(this.#cluster, kind, this.#host, this.#limits);
+    this.#brokers.set(key, { kind, reads });
+    return reads;
+  }
+
+  /** Never rejects. */
+  async #failed(read: PendingRead, why: number | LogError): Promise<void> {
+    const error = typeof why === 'number' ? this.#errorOf(read, why) : why;
+    read.failure = error;
+    if (error.code === 'OFFSET_OUT_OF_RANGE') return this.#outOfRange(read, error);
+    const { clock } = this.#cluster;
+    const waitMs = Math.min(RETRY_MIN_MS * 2 ** read.failures++, RETRY_MAX_MS);
+    const until = read.startedAt + Math.max(read.waits ? read.request.maxWaitMs : 0, PATIENCE_MS);
+    if (!GO_ON.has(error.code) || clock.now() + waitMs >= until) return read.reject(error);
+    // The first time it may be only our view that is old.
+    if (read.failures > 1) await pause(clock, waitMs);
+    if (read.over) return;
+    await (this.#knows(read) ? this.#cluster.refresh().catch(() => undefined) : this.#cluster.lookFor([read.request]));
+    // A topic that is gone stays away: another one with its name has another id.
+    if (this.#knows(read) || this.#cluster.failure !== undefined) this.#route(read);
+    else read.reject(error);
+  }
+
+  #knows({ request: { topicId, partition } }: PendingRead): boolean {
+    return this.#cluster.metadata.byId.get(topicId)?.partitions[partition] !== undefined;
+  }
+
+  #errorOf({ request }: PendingRead, code: number): LogError {
+    const { topicId, partition, offset } = request;
+    const topic = this.#cluster.metadata.byId.get(topicId)?.name;
+    const about = `Reading partition ${partition} of topic ${topic === undefined ? topicId : `"${topic}"`}`;
+    return brokerError(code, about, { topic, partition, offset });
+  }
+
+  /** The broker says only that it is so: where the log begins and ends is asked for. */
+  async #outOfRange(read: PendingRead, error: LogError): Promise<void> {
+    const { offset } = read.request;
+    const [ends] = await this.#offsets.ends([read.request]);
+    if (ends === undefined || ends instanceof LogError) return read.reject(ends ?? error);
+    this.#ends.saw(read.request, ends);
+    const { topic, partition } = error;
+    const { logStart, highWatermark: logEnd } = ends;
+    const message = `Offset ${offset} of ${topic}-${partition} is outside the log, which has ${logStart} to ${logEnd}.`;
+    read.reject(new LogError('OFFSET_OUT_OF_RANGE', message, { topic, partition, offset, logStart, logEnd }));
+  }
+
+  #nothing({ topicId, partition, offset, headroom }: ReadRequest): ReadResult {
+    const ends = this.#ends.ends({ topicId, partition }) ?? {
+      logStart: 0,
+      highWatermark: offset,
+      lastStableOffset: offset,
+      leaderEpoch: -1,
+    };
+    return { ...ends, buffer: new Uint8Array(headroom), batchBytes: 0, nextOffset: offset, aborted: [] };
+  }
+
+  /** On another connection: that of the session may have a request under way. What fails here the broker forgets by itself. */
+  async #endSession({ nodeId, isolation }: ReadKind, sessionId: number): Promise<void> {
+    const request = {
+      sessionId,
+      sessionEpoch: FINAL_EPOCH,
+      isolation,
+      maxWaitMs: 0,
+      minBytes: 0,
+      maxBytes: 0,
+      partitions: [],
+      forgotten: [],
+      headroom: 0,
+    };
+    try {
+      await this.#cluster.link(nodeId, 'control').request(FETCH, request);
+    } catch {
+      // As said above.
+    }
+  }
+
+  #count({ recordBytes, throttleTimeMs }: FetchAnswer): void {
+    this.#requests++;
+    this.#bytes += recordBytes;
+    this.#throttledMs += throttleTimeMs;
+  }
+}
+
+function closed(): LogError {
+  return new LogError('BROKER_NOT_AVAILABLE', 'The log is closed.');
+}
