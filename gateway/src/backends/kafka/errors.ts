@@ -2,7 +2,7 @@
 import { protocolErrorsCodesById, ResponseError, UnsupportedApiError } from '@platformatic/kafka';
 import { type ErrorCode, isErrorCode, LogError, type LogErrorContext } from 'distributedlog/protocol';
 
-/** Kafka's codes that this project has no code of its own for; what stands in neither table is UNKNOWN_SERVER_ERROR. */
+/** Kafka's codes that this project has no code of its own for, or one that only clients use; what stands in neither table is UNKNOWN_SERVER_ERROR. */
 const NEAREST: Readonly<Record<string, ErrorCode>> = {
   MESSAGE_TOO_LARGE: 'RECORD_TOO_LARGE',
   RECORD_LIST_TOO_LARGE: 'RECORD_TOO_LARGE',
@@ -43,7 +43,7 @@ export function brokerError(
   detail?: string | null,
 ): LogError {
   const name = nameOfCode(code);
-  const ours = isErrorCode(name) ? name : (NEAREST[name] ?? 'UNKNOWN_SERVER_ERROR');
+  const ours = NEAREST[name] ?? (isErrorCode(name) ? name : 'UNKNOWN_SERVER_ERROR');
   const said = detail === undefined || detail === null || detail === '' ? '' : `: ${detail}`;
   return new LogError(ours, `${about}: the broker says ${name}${said}`, context);
 }

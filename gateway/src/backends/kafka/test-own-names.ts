@@ -4,6 +4,8 @@ import { type GroupPort, isTopicName, type Log } from 'distributedlog/server';
 
 const INTERNAL = '__';
 const LONGEST_NAME = 249;
+/** Tests write records of 1970, which brokers take away after a while where a topic does not say otherwise. */
+const KEPT = { 'retention.ms': '-1' };
 
 /** Both ways between the names a test uses and those on the broker; what is no name stays what it is. */
 class Names {
@@ -108,10 +110,10 @@ export function withOwnNames(log: Log, { topics, groups }: OwnNamesOf): OwnNames
       },
       autoCreateTopics: log.autoCreateTopics,
       topics: async (names) => infos(await log.topics(names?.map((name) => topics.real(name)))),
-      createTopic: async (spec) => ({
-        ...(await log.createTopic({ ...spec, name: topics.real(spec.name) })),
-        name: spec.name,
-      }),
+      createTopic: async ({ name, config, ...spec }) => {
+        const request = { ...spec, name: topics.real(name), config: { ...KEPT, ...config } };
+        return { ...(await log.createTopic(request)), name };
+      },
       deleteTopic: (name) => log.deleteTopic(topics.real(name)),
       onTopicsChanged: (listener) =>
         log.onTopicsChanged(({ changed, deleted }) => {

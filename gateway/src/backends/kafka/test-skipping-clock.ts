@@ -2,18 +2,20 @@
 import { type Clock, systemClock } from 'distributedlog/core';
 
 interface Timer {
-  readonly dueAt: number;
+  /** When so much was skipped in all. */
+  readonly dueAfterMs: number;
   readonly run: () => void;
 }
 
 export class SkippingClock implements Clock {
-  #skippedMs = 0;
+  skippedMs = 0;
   readonly #timers = new Set<Timer>();
 
   now(): number {
-    return systemClock.now() + this.#skippedMs;
+    return systemClock.now() + this.skippedMs;
   }
 
+  /** Either of the two is enough, but they do not add up: what a test skips to the millisecond stays exact. */
   after(delayMs: number, callback: () => void): () => void {
     const cancel = () => {
       stop();
@@ -23,15 +25,15 @@ export class SkippingClock implements Clock {
       cancel();
       callback();
     };
-    const timer: Timer = { dueAt: this.now() + delayMs, run };
+    const timer: Timer = { dueAfterMs: this.skippedMs + delayMs, run };
     const stop = systemClock.after(delayMs, run);
     this.#timers.add(timer);
     return cancel;
   }
 
   advance(ms: number): void {
-    this.#skippedMs += ms;
-    const due = [...this.#timers].filter(({ dueAt }) => dueAt <= this.now()).sort((a, b) => a.dueAt - b.dueAt);
-    for (const timer of due) if (this.#timers.has(timer)) timer.run();
+    this.skippedMs += ms;
+    const due = [...this.#timers].filter(({ dueAfterMs }) => dueAfterMs <= this.skippedMs);
+    for (const timer of due.sort((a, b) => a.dueAfterMs - b.dueAfterMs)) if (this.#timers.has(timer)) timer.run();
   }
 }
