@@ -26,7 +26,9 @@ export class GroupOffsets {
     offsets: readonly GroupOffsetToCommit[],
   ): Promise<CommitAnswer[]> {
     const topics = this.#known(offsets);
-    const answers = offsets.map((offset) => check(offset, topics.get(offset.topicId), holder));
+    const answers = offsets.map((offset) =>
+      checkCommit(offset, topics.get(offset.topicId), holder === undefined || holder.held.has(partitionId(offset))),
+    );
     const accepted = offsets.filter((_, i) => answers[i]?.error === undefined);
     // Nothing is awaited before the write begins: commits reach the store in the order they were made.
     if (accepted.length > 0) await this.#write(groupId, accepted);
@@ -73,7 +75,12 @@ export class GroupOffsets {
   }
 }
 
-function check(offset: GroupOffsetToCommit, topic: TopicInfo | undefined, holder: Member | undefined): CommitAnswer {
+/** What one entry of a commit is answered before any store sees it; with an error: it never gets there. */
+export function checkCommit(
+  offset: GroupOffsetToCommit,
+  topic: { readonly name: string; readonly partitions: readonly { readonly partition: number }[] } | undefined,
+  isOwned: boolean,
+): CommitAnswer {
   const { topicId, partition, metadata } = offset;
   const refuse = (code: ErrorCode, message: string) => ({
     topicId,
@@ -87,7 +94,7 @@ function check(offset: GroupOffsetToCommit, topic: TopicInfo | undefined, holder
   if (!topic.partitions.some((one) => one.partition === partition)) {
     return refuse('UNKNOWN_TOPIC_OR_PARTITION', `Topic "${topic.name}" has no partition ${partition}.`);
   }
-  if (holder !== undefined && !holder.held.has(partitionId(offset))) {
+  if (!isOwned) {
     return refuse('FENCED_MEMBER_EPOCH', `The member does not own ${topic.name}-${partition}.`);
   }
   const limit = PROTOCOL_LIMITS.maxOffsetMetadataBytes;
