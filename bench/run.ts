@@ -7,17 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { readJson, readOurs, readRaw, type Surface, usedChecksum } from './readers.ts';
 import { alternate, median } from './stats.ts';
-
-/** One line of the table, and of `--json`. `ratio` is value / rivalValue; `goal` what it should at least be. */
-interface Row {
-  readonly name: string;
-  readonly value: number;
-  readonly unit: string;
-  readonly rival: string;
-  readonly rivalValue: number;
-  readonly ratio: number;
-  readonly goal: number;
-}
+import { type Row, table } from './table.ts';
 
 const HELP = `npm run bench -- [options]
 
@@ -29,7 +19,8 @@ Catch-up of a Node consumer from the embedded log, against a raw WebSocket and a
   --rounds N    measured rounds (default 5)
   --help        this text
 
-npm run bench -- rebalance [--help]: how long a group takes to settle.`;
+npm run bench -- rebalance [--help]: how long a group takes to settle.
+npm run bench -- kafka [--help]: through a gateway on Kafka, against consumers that read the broker directly.`;
 
 const { values: options } = parseArgs({
   options: {
@@ -157,22 +148,6 @@ async function benchmark(): Promise<Row[]> {
   }
   if (!Number.isFinite(usedChecksum())) throw new Error('values were not read');
   return rows;
-}
-
-function table(rows: readonly Row[]): string {
-  const number = (value: number): string => value.toLocaleString('en-US');
-  const lines = rows.map(({ name, value, unit, rival, rivalValue, ratio, goal }) => [
-    name,
-    `${number(value)} ${unit}`,
-    `${number(rivalValue)} ${rival}`,
-    String(ratio),
-    `≥ ${goal}`,
-  ]);
-  const head = ['row', 'ours', 'rival', 'ratio', 'goal'];
-  const widths = head.map((title, column) => Math.max(title.length, ...lines.map((line) => line[column]?.length ?? 0)));
-  const format = (cells: readonly string[]): string =>
-    cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ');
-  return [format(head), widths.map((width) => '─'.repeat(width)).join('  '), ...lines.map(format)].join('\n');
 }
 
 if (options.help) {

@@ -12,8 +12,7 @@ export function healthLines(health: () => LogError | undefined, logger: Logger, 
     const error = health();
     const at = now();
     if (error === undefined) {
-      if (trouble !== undefined)
-        logger.info({ afterMs: Math.round(at - trouble.since) }, 'the log can be served now');
+      if (trouble !== undefined) logger.info({ afterMs: Math.round(at - trouble.since) }, 'the log can be served now');
       trouble = undefined;
     } else if (trouble?.code !== error.code || at - trouble.saidAt >= AGAIN_AFTER_MS) {
       trouble = { code: error.code, since: trouble?.since ?? at, saidAt: at };
