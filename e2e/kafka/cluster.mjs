@@ -13,6 +13,8 @@
 //   await cluster.tool('org.apache.kafka.tools.TopicCommand', ['--bootstrap-server', cluster.bootstrap, '--list'])
 //   await cluster.close()                    // kills what runs, removes the data
 //
+// With `users` or `tls` there is a second listener, `secureBootstrap`, where nobody may do anything that an ACL does not allow
+// (`tool('org.apache.kafka.tools.AclCommand' …)` against `bootstrap`, where everybody may do everything).
 // `tool` runs any main class of Kafka's jars, or a Java source of this directory ('Records.java'), and resolves with
 // { code, stdout: Buffer, stderr }; `tool(main, args, { input, timeoutMs, mayFail })`. Without a cluster of one's own
 // (KAFKA_BROKERS): `kafkaTools()` of java.mjs. Rejects with KafkaUnavailable where there is no Java 17 or no Maven.
@@ -26,7 +28,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { kafkaJava, QUICK_JVM, sayOnStderr } from './java.mjs';
 import { metadataOf } from './metadata.mjs';
 import { Owned } from './owned.mjs';
-import { propertiesFile, testSettings } from './settings.mjs';
+import { propertiesFile, SCRAM, securitySettings, testSettings } from './settings.mjs';
 
 const HOST = '127.0.0.1';
 const START_TIMEOUT_MS = 60_000;
@@ -43,6 +45,8 @@ const PORTS = { first: 20_000, count: 8_000 };
  * @typedef {object} ClusterOptions
  * @property {1 | 3 | undefined} [brokers] default 1
  * @property {Record<string, string | number | boolean> | undefined} [properties] broker settings, before those of settings.mjs
+ * @property {Record<string, string> | undefined} [users] passwords by name, for SASL PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512
+ * @property {{ key: string, cert: string } | undefined} [tls] PEM; the key as PKCS #8
  * @property {readonly string[] | undefined} [jvm] options of the Java VM; default: small and quick to start
  * @property {((line: string) => void) | undefined} [say] hears of slow steps; default: standard error
  *
@@ -109,11 +113,14 @@ class BrokerProcess {
     return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
-  /** @param {string} clusterId @param {Record<string, string | number | boolean>} settings */
-  async format(clusterId, settings) {
+  /** @param {string} clusterId @param {Record<string, string | number | boolean>} settings @param {Record<string, string>} users */
+  async format(clusterId, settings, users) {
     const own = { 'node.id': this.id, 'log.dirs': join(this.#dir, `data-${this.id}`) };
     writeFileSync(this.#settings, propertiesFile({ ...settings, ...own }));
-    await this.#kafka.run('kafka.tools.StorageTool', ['format', '-t', clusterId, '-c', this.#settings]);
+    const scram = Object.entries(users).flatMap(([name, password]) =>
+      SCRAM.flatMap((mechanism) => ['--add-scram', `${mechanism}=[name=${name},password=${password}]`]),
+    );
+    await this.#kafka.run('kafka.tools.StorageTool', ['format', '-t', clusterId, '-c', this.#settings, ...scram]);
   }
 
   /** Returns at once: it is ready later. */
@@ -152,16 +159,14 @@ class BrokerDied extends Error {}
 
 /** @param {ClusterOptions} options */
 export async function startCluster(options = {}) {
-  const {
-    brokers: count = 1,
-    properties = {},
-    jvm = ['-Xms128m', '-Xmx512m', ...QUICK_JVM],
-    say = sayOnStderr,
-  } = options;
+  const { brokers: count = 1, properties = {}, users, tls, say = sayOnStderr } = options;
+  const { jvm = ['-Xms128m', '-Xmx512m', ...QUICK_JVM] } = options;
+  const secure = users !== undefined || tls !== undefined;
   const owned = new Owned();
   const started = performance.now();
   /** @type {BrokerProcess[]} */
   let brokers = [];
+  let secureBootstrap = '';
 
   /** Resolves when `done` does. Fails when one of these brokers exits, or takes too long. */
   async function until(
@@ -203,22 +208,30 @@ export async function startCluster(options = {}) {
     const kafka = await kafkaJava({ say, owned });
     const dir = mkdtempSync(join(tmpdir(), 'dlog-kafka-'));
     owned.add({ dir });
-    const ports = await freePorts(2 * count);
-    const controllers = ports.slice(count);
+    const ports = await freePorts(3 * count);
+    const controllers = ports.slice(count, 2 * count);
+    const securePorts = ports.slice(2 * count);
+    secureBootstrap = securePorts.map((port) => `${HOST}:${port}`).join(',');
+    const protocol = users ? (tls ? 'SASL_SSL' : 'SASL_PLAINTEXT') : 'SSL';
     const settings = (/** @type {number} */ id) => ({
       ...testSettings(count),
       ...properties,
       'process.roles': 'broker,controller',
       'controller.quorum.voters': controllers.map((port, voter) => `${voter}@${HOST}:${port}`).join(','),
       'controller.listener.names': 'CONTROLLER',
-      'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
-      listeners: `PLAINTEXT://${HOST}:${ports[id]},CONTROLLER://${HOST}:${controllers[id]}`,
+      'listener.security.protocol.map': `PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT${secure ? `,CLIENT:${protocol}` : ''}`,
+      listeners: [
+        `PLAINTEXT://${HOST}:${ports[id]}`,
+        `CONTROLLER://${HOST}:${controllers[id]}`,
+        ...(secure ? [`CLIENT://${HOST}:${securePorts[id]}`] : []),
+      ].join(','),
+      ...(secure ? securitySettings(users, tls) : {}),
     });
     const clusterId = Buffer.from(randomUUID().replaceAll('-', ''), 'hex').toString('base64url');
     brokers = Array.from({ length: count }, (_, id) => {
       return new BrokerProcess({ id, port: ports[id] ?? 0, dir, kafka, jvm });
     });
-    await Promise.all(brokers.map((broker) => broker.format(clusterId, settings(broker.id))));
+    await Promise.all(brokers.map((broker) => broker.format(clusterId, settings(broker.id), users ?? {})));
     for (const broker of brokers) broker.spawn();
     await whenReady(brokers);
     return kafka;
@@ -253,6 +266,8 @@ export async function startCluster(options = {}) {
   return {
     /** `host:port` of every broker, separated by commas; the same all its life. */
     bootstrap: brokers.map(({ host, port }) => `${host}:${port}`).join(','),
+    /** The same brokers where `users` and `tls` apply; empty without either. */
+    secureBootstrap: secure ? secureBootstrap : '',
     /** @type {readonly Broker[]} */
     brokers,
     /** How long it took until every broker answered. */

@@ -43,8 +43,40 @@ export function testSettings(brokers) {
   };
 }
 
+export const SCRAM = ['SCRAM-SHA-256', 'SCRAM-SHA-512'];
+
+/**
+ * For the listener CLIENT: who logs in how, and that nobody else's listener asks. What is allowed there, ACLs say.
+ * @param {Record<string, string> | undefined} users passwords by name
+ * @param {{ key: string, cert: string } | undefined} tls PEM
+ * @returns {Record<string, string | boolean>}
+ */
+export function securitySettings(users, tls) {
+  const logins = Object.entries(users ?? {}).map(([name, password]) => `user_${name}="${password}"`);
+  const own = 'listener.name.client';
+  return {
+    'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+    'super.users': 'User:ANONYMOUS',
+    ...(users && {
+      [`${own}.sasl.enabled.mechanisms`]: ['PLAIN', ...SCRAM].join(','),
+      [`${own}.plain.sasl.jaas.config`]: `org.apache.kafka.common.security.plain.PlainLoginModule required ${logins.join(' ')};`,
+      ...Object.fromEntries(
+        SCRAM.map((mechanism) => [
+          `${own}.${mechanism.toLowerCase()}.sasl.jaas.config`,
+          'org.apache.kafka.common.security.scram.ScramLoginModule required;',
+        ]),
+      ),
+    }),
+    ...(tls && {
+      [`${own}.ssl.keystore.type`]: 'PEM',
+      [`${own}.ssl.keystore.key`]: tls.key,
+      [`${own}.ssl.keystore.certificate.chain`]: tls.cert,
+    }),
+  };
+}
+
 /** @param {Record<string, string | number | boolean>} settings */
 export const propertiesFile = (settings) =>
   Object.entries(settings)
-    .map(([name, value]) => `${name}=${String(value).replaceAll('\\', '\\\\')}\n`)
+    .map(([name, value]) => `${name}=${String(value).replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}\n`)
     .join('');
