@@ -4,10 +4,10 @@ import type { Assignment, MemberWishes, PartitionRef } from 'distributedlog/serv
 import { brokerError } from '../../errors.ts';
 import type { Metadata } from '../../metadata.ts';
 import { pause } from '../../pause.ts';
+import { Holding, type NamedPartition } from '../holding.ts';
 import type { DriverContext, DriverListener, DriverRequest, MemberDriver } from '../member-driver.ts';
 import { COOPERATIVE_STICKY, RANGE, union } from './assign.ts';
 import { type ByTopic, decodeAssignment, decodeSubscription, encodeSubscription } from './consumer-protocol.ts';
-import { Holding, type NamedPartition } from './holding.ts';
 import { Leadership } from './leadership.ts';
 import { type ClassicCoordinator, CODES, type Identity, type JoinAnswer, type Protocol } from './requests.ts';
 
@@ -192,7 +192,7 @@ export class ClassicMember implements MemberDriver {
   }
   /** Who rebalances eagerly lets go of everything before. */
   get #mayJoin(): boolean {
-    return this.#mustJoin && (!this.#isEager || this.#holding.isEmpty);
+    return this.#mustJoin && (!this.#isEager || this.#holding.held().length === 0);
   }
   get #isEager(): boolean {
     return this.#wishes.assignor === 'range';
@@ -258,7 +258,7 @@ export class ClassicMember implements MemberDriver {
   }
   #protocols(): Protocol[] {
     const { topics, assignor } = this.#wishes;
-    const subscription = { topics: sorted(topics), owned: this.#holding.claims(), generation: this.#generation };
+    const subscription = { topics: sorted(topics), owned: claimsOf(this.#holding), generation: this.#generation };
     const metadata = encodeSubscription(subscription);
     const names = assignor === 'range' ? [RANGE, COOPERATIVE_STICKY] : [COOPERATIVE_STICKY];
     return names.map((name) => ({ name, metadata }));
@@ -380,6 +380,17 @@ export class ClassicMember implements MemberDriver {
 
 function gone(): LogError {
   return new LogError('UNKNOWN_MEMBER_ID', 'The member has left its group.');
+}
+/** By name and in order, so that the same partitions are the same bytes. */
+function claimsOf(holding: Holding): ByTopic {
+  const names = new Map<string, Set<number>>();
+  for (const { topic, partition } of holding.held()) {
+    const numbers = names.get(topic);
+    if (numbers === undefined) names.set(topic, new Set([partition]));
+    else numbers.add(partition);
+  }
+  const ordered = [...names].sort(([a], [b]) => (a < b ? -1 : 1));
+  return new Map(ordered.map(([name, numbers]) => [name, [...numbers].sort((a, b) => a - b)]));
 }
 function sorted(names: readonly string[]): string[] {
   return [...new Set(names)].sort();
