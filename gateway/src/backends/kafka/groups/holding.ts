@@ -15,8 +15,14 @@ export class Holding {
   /** `assigned`, and what it was told to let go of and has not yet. */
   readonly #held = new Map<string, NamedPartition>();
 
+  get isRevoking(): boolean {
+    return this.#held.size > this.#assigned.size;
+  }
   has(partition: PartitionRef): boolean {
     return this.#held.has(keyOf(partition));
+  }
+  held(): NamedPartition[] {
+    return [...this.#held.values()];
   }
   /** What it was told to let go of and has not yet. */
   revoking(): NamedPartition[] {

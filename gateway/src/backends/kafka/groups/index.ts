@@ -1,8 +1,11 @@
 // Groups on a Kafka cluster, as the Log port wants them: the one way in for the log. Knows nothing of records or sockets.
 import type { Clock, Random } from 'distributedlog/core';
-import { type IsolationLevel, LogError } from 'distributedlog/protocol';
+import type { IsolationLevel } from 'distributedlog/protocol';
 import type { GroupPort, PartitionEnds, PartitionRef } from 'distributedlog/server';
 import type { Cluster } from '../cluster.ts';
+import { classicDriver } from './classic/index.ts';
+import { ConsumerDriver } from './consumer/driver.ts';
+import { Groups } from './kafka-groups.ts';
 
 export interface KafkaGroupsOptions {
   readonly cluster: Cluster;
@@ -21,15 +24,16 @@ export interface KafkaGroups extends GroupPort {
   close(): Promise<void>;
 }
 
-export function kafkaGroups(_options: KafkaGroupsOptions): KafkaGroups {
-  const refuse = () => Promise.reject(new LogError('UNSUPPORTED_VERSION', 'Groups are not there yet.'));
-  return {
-    join: refuse,
-    commit: refuse,
-    committed: refuse,
-    list: refuse,
-    describe: refuse,
-    delete: refuse,
-    close: () => Promise.resolve(),
-  };
+export function kafkaGroups({ cluster, clock, random, endsOf, onError }: KafkaGroupsOptions): KafkaGroups {
+  return new Groups({
+    cluster,
+    clock,
+    random,
+    endsOf: (partitions) => endsOf(partitions, 'read_uncommitted'),
+    drivers: {
+      consumer: (...how) => new ConsumerDriver(...how),
+      classic: classicDriver,
+    },
+    onError: onError ?? (() => undefined),
+  });
 }

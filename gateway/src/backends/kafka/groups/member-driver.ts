@@ -1,6 +1,6 @@
 // What speaks for one member to the group's coordinator, whichever of Kafka's two protocols it speaks. Types only.
 import type { Clock, Random } from 'distributedlog/core';
-import type { LogError } from 'distributedlog/protocol';
+import type { LogError, TopicPartition } from 'distributedlog/protocol';
 import type { Assignment, MemberWishes, PartitionRef } from 'distributedlog/server';
 import type { Cluster } from '../cluster.ts';
 
@@ -36,6 +36,8 @@ export interface MemberDriver {
   readonly memberEpoch: number;
   /** Whether the client may be working on it: it was told to own it, and has not let go of it. */
   owns(partition: PartitionRef): boolean;
+  /** What it was told to let go of and has not yet. */
+  revoking(): readonly TopicPartition[];
   /**
    * Resolves with what the member owns first, maybe nothing yet. Whoever had the instanceId before is fenced, and loses
    * nothing to third ones. Rejects with what the coordinator refuses, retriable errors included; then nothing is left of it.
