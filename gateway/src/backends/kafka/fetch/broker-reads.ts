@@ -1,9 +1,9 @@
 // The reads that one broker is to answer, as few requests over a few connections: those that wait share long polls, those whose records are there pass them by. Knows nothing of who leads what or of what an error means.
+import type { Clock } from 'distributedlog/core';
 import type { IsolationLevel, LogError } from 'distributedlog/protocol';
 import type { PartitionEnds, PartitionRef } from 'distributedlog/server';
-import type { Cluster } from '../cluster.ts';
 import { toLogError } from '../errors.ts';
-import { FETCH, type FetchAnswer, type FetchedPartition } from './fetch-api.ts';
+import type { FetchAnswer, FetchedPartition, FetchRequest } from './fetch-api.ts';
 import { FetchSession, FINAL_EPOCH, NO_SESSION } from './fetch-session.ts';
 import type { PendingRead } from './pending-read.ts';
 import { type WholeBatches, wholeBatches } from './whole-batches.ts';
@@ -24,6 +24,9 @@ export interface ReadKind {
   readonly patient: boolean;
 }
 export interface ReadsHost {
+  readonly clock: Clock;
+  /** On a connection of that name to the broker; one request at a time on each. */
+  send(nodeId: number, connection: string, request: FetchRequest): Promise<FetchAnswer>;
   saw(partition: PartitionRef, ends: PartitionEnds): void;
   ends(partition: PartitionRef): PartitionEnds | undefined;
   /** The read could not be answered, by that error code of its partition or for that reason. */
@@ -31,7 +34,7 @@ export interface ReadsHost {
   counted(answer: FetchAnswer): void;
 }
 interface Lane {
-  readonly purpose: string;
+  readonly connection: string;
   readonly session: FetchSession;
   busy: boolean;
 }
@@ -51,7 +54,6 @@ const CROWDED_POLL_MS = 50;
 const STUCK_RETRY_MS = 200;
 
 export class BrokerReads {
-  readonly #cluster: Cluster;
   readonly #kind: ReadKind;
   readonly #host: ReadsHost;
   readonly #limits: FetchLimits;
@@ -62,14 +64,13 @@ export class BrokerReads {
   readonly #underWay = new Map<string, Slot>();
   #pumping = false;
 
-  constructor(cluster: Cluster, kind: ReadKind, host: ReadsHost, limits: FetchLimits) {
-    this.#cluster = cluster;
+  constructor(kind: ReadKind, host: ReadsHost, limits: FetchLimits) {
     this.#kind = kind;
     this.#host = host;
     this.#limits = limits;
     const name = `fetch-${kind.isolation}${kind.patient ? '-patient' : ''}`;
     this.#lanes = Array.from({ length: limits.lanes }, (_, i) => ({
-      purpose: `${name}-${i}`,
+      connection: `${name}-${i}`,
       session: new FetchSession(),
       busy: false,
     }));
@@ -183,7 +184,7 @@ export class BrokerReads {
       ? lane.session.next(slots)
       : { sessionId: NO_SESSION, sessionEpoch: FINAL_EPOCH, partitions: slots, forgotten: [] };
     try {
-      answer = await this.#cluster.link(nodeId, lane.purpose).request(FETCH, {
+      answer = await this.#host.send(nodeId, lane.connection, {
         ...session,
         isolation,
         minBytes,
@@ -289,7 +290,7 @@ export class BrokerReads {
     else if (!more) this.#again(read, 'wait');
     else {
       // Such as where all records up to the end were compacted away, or are not here but in a remote store.
-      this.#cluster.clock.after(STUCK_RETRY_MS, () => this.#again(read, 'wait'));
+      this.#host.clock.after(STUCK_RETRY_MS, () => this.#again(read, 'wait'));
     }
   }
   #again(read: PendingRead, how: PendingRead['how']): void {

@@ -61,7 +61,7 @@ export class FetchSession {
       this.lost();
     } else {
       this.#id = sessionId;
-      this.#epoch = this.#epoch === MAX_EPOCH ? 1 : this.#epoch + 1;
+      this.#epoch = epochAfter(this.#epoch);
     }
     return true;
   }
@@ -71,6 +71,11 @@ export class FetchSession {
     this.#epoch = FIRST_EPOCH;
     this.#known.clear();
   }
+}
+
+/** 0 begins a session, so that it is passed over. */
+export function epochAfter(epoch: number): number {
+  return epoch === MAX_EPOCH ? 1 : epoch + 1;
 }
 
 function isNew(partition: FetchPartition, known: FetchPartition | undefined): boolean {

@@ -55,6 +55,9 @@ export class KafkaReads {
     const maxPollMs = Math.min(LIMITS.maxPollMs, cluster.settings.requestTimeoutMs / 2);
     this.#limits = { ...LIMITS, maxPollMs, ...limits };
     this.#host = {
+      clock: cluster.clock,
+      // A broker that has left the cluster has no connection to it any more, so that this rejects as others do.
+      send: async (nodeId, connection, request) => cluster.link(nodeId, connection).request(FETCH, request),
       saw: (ref, seen) => ends.saw(ref, seen),
       ends: (ref) => ends.ends(ref),
       failed: (read, why) => void this.#failed(read, why),
@@ -121,7 +124,7 @@ export class KafkaReads {
     const key = `${kind.nodeId}/${kind.isolation}/${kind.patient}`;
     const existing = this.#brokers.get(key);
     if (existing !== undefined) return existing.reads;
-    const reads = new BrokerReads(this.#cluster, kind, this.#host, this.#limits);
+    const reads = new BrokerReads(kind, this.#host, this.#limits);
     this.#brokers.set(key, { kind, reads });
     return reads;
   }
