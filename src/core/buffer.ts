@@ -164,11 +164,12 @@ export class PartitionBuffer {
     if (this.compressed !== batch) return 0;
     const header = readBatchHeader(bytes, 0);
     if (header === undefined) throw this.#damaged(batch.header.baseOffset, 'is cut short');
+    // Where the records are not what the header says, the batch still waits, and is not passed over.
+    this.#reader = new RecordReader(this.topic, this.partition, bytes, 0, header);
+    this.compressed = undefined;
     const more = bytes.length - this.#batchHeld;
     this.held += more;
     this.#batchHeld = bytes.length;
-    this.compressed = undefined;
-    this.#reader = new RecordReader(this.topic, this.partition, bytes, 0, header);
     return more;
   }
 
