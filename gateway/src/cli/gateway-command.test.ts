@@ -2,10 +2,12 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { brokers, describeWithKafka, unique } from '../backends/kafka/test-kafka.ts';
 import { TestClient } from '../test-support.ts';
 
 // The command as users run it, hence from the build.
@@ -21,7 +23,13 @@ interface Run {
 }
 
 function dlog(...args: readonly string[]): Run {
-  const child = spawn(process.execPath, [BIN, 'gateway', ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  return dlogWith({}, ...args);
+}
+function dlogWith(env: NodeJS.ProcessEnv, ...args: readonly string[]): Run {
+  const child = spawn(process.execPath, [BIN, 'gateway', ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
+  });
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (text) => {
@@ -40,8 +48,10 @@ function dlog(...args: readonly string[]): Run {
   return { child, stdout: () => stdout, stderr: () => stderr, ended };
 }
 /** A gateway on a free port; resolves with its address once it has printed it. */
-async function started(dir: string, ...args: readonly string[]): Promise<Run & { url: string }> {
-  const run = dlog('--data', dir, '--port', '0', '--log-level', 'error', ...args);
+function started(dir: string, ...args: readonly string[]): Promise<Run & { url: string }> {
+  return printed(dlog('--data', dir, '--port', '0', '--log-level', 'error', ...args));
+}
+async function printed(run: Run): Promise<Run & { url: string }> {
   while (!run.stdout().includes('\n')) {
     await Promise.race([once(run.child.stdout ?? run.child, 'data'), run.ended]);
     if (run.child.exitCode !== null) throw new Error(`ended with ${run.child.exitCode}: ${run.stderr()}`);
@@ -49,6 +59,13 @@ async function started(dir: string, ...args: readonly string[]): Promise<Run & {
   const url = /ws:\/\/\S+:\d+/.exec(run.stdout())?.[0];
   if (url === undefined) throw new Error(`no address in ${run.stdout()}`);
   return { ...run, url };
+}
+/** Lines of the gateway's own log, as they come. */
+async function logged(run: Run, message: RegExp): Promise<void> {
+  while (!message.test(run.stderr())) {
+    await Promise.race([once(run.child.stderr ?? run.child, 'data'), run.ended]);
+    if (run.child.exitCode !== null) throw new Error(`ended with ${run.child.exitCode}: ${run.stderr()}`);
+  }
 }
 async function temporaryDirectory(): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), 'dlog-command-'));
@@ -129,5 +146,58 @@ describe('dlog gateway', () => {
     expect(run.stdout()).toBe('');
     expect(run.stderr()).toMatch(/^dlog gateway: [^\n]*\n$/);
     expect(run.stderr()).toContain(message);
+  });
+});
+
+describe('dlog gateway --kafka', () => {
+  it('is up while no broker can be reached, and says why it is not ready', async () => {
+    // A port that was just free: nobody answers there.
+    const nobody = createServer().listen(0, '127.0.0.1');
+    await once(nobody, 'listening');
+    const { port } = nobody.address() as AddressInfo;
+    await new Promise((resolve) => nobody.close(resolve));
+    const run = await printed(dlog('--kafka', `127.0.0.1:${port}`, '--port', '0', '--log-level', 'warn'));
+    expect(run.stdout()).toBe(`dlog gateway listens on ${run.url}, Kafka at 127.0.0.1:${port}\n`);
+    const answer = await fetch(`${run.url.replace('ws:', 'http:')}/readyz`);
+    expect(answer.status).toBe(503);
+    expect(await answer.text()).toContain(`127.0.0.1:${port}`);
+    await logged(run, /"msg":"the log cannot be served: /);
+    run.child.kill('SIGTERM');
+    expect(await run.ended).toBe(0);
+  });
+
+  it('never prints a secret', async () => {
+    const secret = 'a secret that is nowhere to be seen';
+    const env = {
+      DLOG_KAFKA_SASL_MECHANISM: 'PLAIN',
+      DLOG_KAFKA_USERNAME: 'dlog',
+      DLOG_KAFKA_PASSWORD: secret,
+      DLOG_RESUME_SECRET: secret,
+    };
+    const args = ['--kafka', '127.0.0.1:1', '--port', '0', '--log-level', 'debug'];
+    const run = await printed(dlogWith(env, ...args));
+    await logged(run, /"msg":"the log cannot be served: /);
+    run.child.kill('SIGTERM');
+    await run.ended;
+    expect(run.stdout() + run.stderr()).not.toContain(secret);
+  });
+});
+
+describeWithKafka('dlog gateway --kafka, on a broker', () => {
+  it('serves the cluster: it is ready, creates topics when asked to, and drains on SIGTERM', async () => {
+    const kafka = brokers.join(',');
+    const run = await printed(
+      dlog('--kafka', kafka, '--auto-create', '--partitions', '3', '--port', '0', '--log-level', 'error'),
+    );
+    expect(run.stdout()).toBe(`dlog gateway listens on ${run.url}, Kafka at ${kafka}\n`);
+    expect((await fetch(`${run.url.replace('ws:', 'http:')}/readyz`)).status).toBe(200);
+    const client = await TestClient.greeted(run.url);
+    const topic = unique('made-by-asking');
+    client.send({ type: 'metadata', id: 1, topics: [topic], autoCreate: true });
+    expect((await client.next('metadata')).topics[0]?.partitions).toHaveLength(3);
+    client.ws.close(1000);
+    run.child.kill('SIGTERM');
+    expect(await run.ended).toBe(0);
+    expect(run.stderr()).toBe('');
   });
 });
