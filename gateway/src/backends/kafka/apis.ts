@@ -20,9 +20,10 @@ import {
 import { answered, apiFamily, type Send } from './api-family.ts';
 import type { MetadataAnswer } from './metadata.ts';
 
-/** Of all topics (null), and none is made. From 10 on topics have ids. */
-const metadata = (send: Send<[null, boolean, boolean], MetadataAnswer>): Send<[], MetadataAnswer> => {
-  return (connection) => send(connection, null, false, false);
+/** Of these topics, or of all that we may know of (null); none is made. From 10 on topics have ids. */
+type Names = readonly string[] | null;
+const metadata = (send: Send<[string[] | null, boolean, boolean], MetadataAnswer>): Send<[Names], MetadataAnswer> => {
+  return (connection, names) => send(connection, names === null ? null : [...names], false, false);
 };
 
 export const METADATA = apiFamily('Metadata', metadataV12.api.key, {

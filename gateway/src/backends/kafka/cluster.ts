@@ -8,7 +8,7 @@ import { BrokerLink } from './broker-link.ts';
 import { brokerError, toLogError } from './errors.ts';
 import { Metadata, type PartitionMetadata, type TopicMetadata } from './metadata.ts';
 import type { BrokerAddress, KafkaLogSettings } from './options.ts';
-import { pause } from './pause.ts';
+import { pause, within } from './pause.ts';
 
 export interface Leader extends PartitionMetadata {
   readonly topic: TopicMetadata;
@@ -17,6 +17,10 @@ export interface Leader extends PartitionMetadata {
 export type Purpose = string | { readonly name: string; readonly answerWithinMs: number };
 type MetadataListener = (now: Metadata, before: Metadata) => void;
 
+/** Where any broker will do, one may take so long. */
+const PATIENCE_MS = 5_000;
+/** Of whose groups the coordinators are remembered. */
+const MAX_COORDINATORS = 10_000;
 const RETRY_MIN_MS = 100;
 const RETRY_MAX_MS = 2_000;
 /** Looks because something is not known, or is said to have changed, are at least so far apart. */
@@ -152,7 +156,7 @@ export class Cluster {
     }
   }
 
-  /** Asks brokers in turn until one answers. */
+  /** Asks brokers in turn until one answers; one that takes long is left to it, and the next one asked. */
   async any<Args extends readonly unknown[], Answer>(family: ApiFamily<Args, Answer>, ...args: Args): Promise<Answer> {
     const known = [...this.#metadata.brokers.keys()].map((nodeId) => () => this.link(nodeId, 'control'));
     const candidates = [...known, ...this.#bootstrap.map((link) => () => link)];
@@ -161,9 +165,13 @@ export class Cluster {
       const candidate = candidates[(this.#turn + i) % candidates.length];
       if (candidate === undefined) break;
       try {
-        const answer = await candidate().request(family, ...args);
-        this.#turn += i;
-        return answer;
+        const link = candidate();
+        const answer = await within(this.clock, PATIENCE_MS, link.request(family, ...args));
+        if (answer !== undefined) {
+          this.#turn += i;
+          return answer;
+        }
+        failure = new LogError('REQUEST_TIMED_OUT', `${family.name} at ${link.where}: no answer in ${PATIENCE_MS} ms`);
       } catch (error) {
         failure = error;
         if (this.#closed) break;
@@ -240,6 +248,7 @@ export class Cluster {
       throw brokerError(found?.errorCode ?? 15, about, {}, found?.errorMessage);
     }
     if (!this.#metadata.brokers.has(found.nodeId)) await this.refresh();
+    if (this.#coordinators.size >= MAX_COORDINATORS) this.#coordinators.clear();
     this.#coordinators.set(groupId, found.nodeId);
     return found.nodeId;
   }
@@ -257,7 +266,7 @@ export class Cluster {
     try {
       const first = this.#metadata === Metadata.NONE;
       if (first) await this.#checkVersions();
-      const seen = new Metadata(await this.any(METADATA));
+      const seen = new Metadata(await this.any(METADATA, null));
       if (this.#closed) throw closed();
       const before = this.#metadata;
       this.#metadata = seen;

@@ -1,6 +1,6 @@
 // What tests against a real broker share: where it is, and names of their own. Skipped visibly where there is none.
 import { randomUUID } from 'node:crypto';
-import { systemClock } from 'distributedlog/core';
+import { type Clock, systemClock } from 'distributedlog/core';
 import { describe, onTestFinished } from 'vitest';
 import { Cluster } from './cluster.ts';
 import { type KafkaLogOptions, parseKafkaLogOptions } from './options.ts';
@@ -17,8 +17,11 @@ export function unique(what: string): string {
 }
 
 /** A cluster that was looked at once; closed when the test ends. */
-export async function openCluster(options: Partial<KafkaLogOptions> = {}): Promise<Cluster> {
-  const cluster = new Cluster(parseKafkaLogOptions({ brokers, ...options }), systemClock, Math.random);
+export async function openCluster(
+  options: Partial<KafkaLogOptions> = {},
+  clock: Clock = systemClock,
+): Promise<Cluster> {
+  const cluster = new Cluster(parseKafkaLogOptions({ brokers, ...options }), clock, Math.random);
   onTestFinished(() => cluster.close());
   await cluster.refresh();
   return cluster;

@@ -15,6 +15,7 @@ import type { Cluster } from './cluster.ts';
 const DELETE_RECORDS = apiFamily('DeleteRecords', deleteRecordsV2.api.key, { 2: answered(deleteRecordsV2.api) });
 const DELETE_TOPICS = apiFamily('DeleteTopics', deleteTopicsV6.api.key, { 6: answered(deleteTopicsV6.api) });
 const TIMEOUT_MS = 10_000;
+const LONGEST_NAME = 249;
 
 /** Times are the test's: no record is too old or too young for a topic, and none goes until `retain`. */
 const TOPIC_CONFIG = {
@@ -31,6 +32,8 @@ interface Made {
 export class Namespace {
   readonly #ending: string;
   readonly #cluster: Cluster;
+  /** What names are in here that left no room for the ending. */
+  readonly #cut = new Map<string, string>();
   readonly #made = new Map<string, Made>();
   #log: Log | undefined;
 
@@ -104,13 +107,17 @@ export class Namespace {
   }
 
   #outer(name: string): string {
-    return name + this.#ending;
+    const tooMuch = Math.max(0, name.length + this.#ending.length - LONGEST_NAME);
+    if (tooMuch === 0 || name.length > LONGEST_NAME) return name + this.#ending;
+    const outer = name.slice(0, -tooMuch) + this.#ending;
+    this.#cut.set(outer, name);
+    return outer;
   }
   #isOurs(name: string): boolean {
     return name.endsWith(this.#ending);
   }
   #inner(name: string): string {
-    return this.#isOurs(name) ? name.slice(0, -this.#ending.length) : name;
+    return this.#isOurs(name) ? (this.#cut.get(name) ?? name.slice(0, -this.#ending.length)) : name;
   }
   #infoOf(info: TopicInfo): TopicInfo {
     return { ...info, name: this.#inner(info.name) };
@@ -123,9 +130,11 @@ export class Namespace {
     checkTopicName(name);
     const { 'retention.ms': retentionMs, ...others } = config;
     const outer = this.#outer(name);
-    const made = log.createTopic({ ...spec, name: outer, config: { ...others, ...TOPIC_CONFIG } });
+    const wrong = Number.isNaN(Number(retentionMs ?? 0)) ? { 'retention.ms': retentionMs ?? '' } : {};
+    const made = log.createTopic({ ...spec, name: outer, config: { ...others, ...TOPIC_CONFIG, ...wrong } });
     const info = await this.#told(made);
-    this.#made.set(outer, { info, retentionMs: retentionMs === undefined ? undefined : Number(retentionMs) });
+    const ms = Number(retentionMs ?? -1);
+    this.#made.set(outer, { info, retentionMs: ms < 0 ? undefined : ms });
     return this.#infoOf(info);
   }
 

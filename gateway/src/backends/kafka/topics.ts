@@ -11,6 +11,7 @@ import {
   type TopicSpec,
 } from 'distributedlog/server';
 import { answered, apiFamily } from './api-family.ts';
+import { METADATA } from './apis.ts';
 import type { Cluster } from './cluster.ts';
 import type { KnownEnds } from './ends.ts';
 import { brokerError } from './errors.ts';
@@ -41,10 +42,13 @@ export class Topics {
     cluster.onMetadata((now, before) => this.#onMetadata(now, before));
   }
 
+  /** Those that may not be described are not among all; TOPIC_AUTHORIZATION_FAILED where they are asked for by name. */
   async list(names?: readonly string[]): Promise<TopicInfo[]> {
     const { metadata } = this.#cluster;
     const known = names?.every((name) => metadata.byName.has(name)) === true;
     const { byName } = known ? metadata : await this.#cluster.refresh();
+    const missing = names?.filter((name) => !byName.has(name)) ?? [];
+    if (missing.length > 0) await this.#refuseForbidden(missing);
     const found = [...new Set(names ?? [...byName.keys()].sort())].flatMap((name) => byName.get(name) ?? []);
     return this.#describe(found);
   }
@@ -117,6 +121,15 @@ export class Topics {
       if (found !== undefined) return found;
       if (clock.now() + waitMs > until) throw new LogError('REQUEST_TIMED_OUT', about, { topic });
       await pause(clock, waitMs);
+    }
+  }
+
+  /** The list of all topics says nothing of those that it leaves out. */
+  async #refuseForbidden(names: readonly string[]): Promise<void> {
+    const { topics } = await this.#cluster.any(METADATA, names);
+    for (const { name, errorCode } of topics) {
+      const error = brokerError(errorCode, `Topic "${name}"`, { topic: name ?? undefined });
+      if (error.code === 'TOPIC_AUTHORIZATION_FAILED') throw error;
     }
   }
 
