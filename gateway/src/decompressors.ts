@@ -24,7 +24,10 @@ function inThreadPool(inflate: Inflate): Decompress {
     });
 }
 
-/** Only newer versions of Node have it, and no types for older ones say so. */
+/**
+ * Only newer versions of Node have it, and the types of older ones do not. It does not mind an end that is missing: then there are too few
+ * bytes for the records of the batch, which its reader says.
+ */
 const nativeZstd: unknown = Reflect.get(zlib, 'zstdDecompress');
 
 export const decompressors: Decompressors = {
