@@ -89,7 +89,6 @@ export class BrokerReads {
     // Nobody joins a request that may take longer than he wants to wait.
     if (slot !== undefined && (!slot.waits || read.how === 'wait')) {
       slot.reads.add(read);
-      read.underWay = true;
       return;
     }
     this.#queue.add(read);
@@ -160,10 +159,7 @@ export class BrokerReads {
 
   #send(lane: Lane, slots: readonly Slot[]): void {
     lane.busy = true;
-    for (const slot of slots) {
-      this.#underWay.set(slotKeyOf(slot.key, slot.offset), slot);
-      for (const read of slot.reads) read.underWay = true;
-    }
+    for (const slot of slots) this.#underWay.set(slotKeyOf(slot.key, slot.offset), slot);
     void this.#ask(lane, slots).finally(() => {
       lane.busy = false;
       this.#pumpSoon();
@@ -199,10 +195,8 @@ export class BrokerReads {
     for (const slot of slots) {
       const key = slotKeyOf(slot.key, slot.offset);
       if (this.#underWay.get(key) === slot) this.#underWay.delete(key);
-      for (const read of slot.reads) {
-        read.underWay = false;
-        if (read.over) slot.reads.delete(read);
-      }
+      // Those that wait no longer are asked for by others.
+      for (const read of slot.reads) if (read.over || (waits && !read.waits)) slot.reads.delete(read);
     }
     if (answer === undefined) {
       for (const { reads } of slots)

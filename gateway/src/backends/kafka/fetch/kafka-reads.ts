@@ -79,8 +79,12 @@ export class KafkaReads {
       return Promise.reject(new LogError('INVALID_REQUEST', message));
     }
     const { clock, settings } = this.#cluster;
-    const nothing = () => this.#nothing(request);
-    const read = new PendingRead(request, { clock, nothing, timeoutMs: settings.requestTimeoutMs });
+    const read = new PendingRead(request, {
+      clock,
+      nothing: () => this.#nothing(request),
+      timeoutMs: settings.requestTimeoutMs,
+      onHurry: (read) => this.#route(read),
+    });
     if (read.over) return read.result;
     this.#pending.add(read);
     this.#route(read);
@@ -108,7 +112,8 @@ export class KafkaReads {
     await within(this.#cluster.clock, CLOSE_SESSIONS_MS, Promise.all(endings));
   }
 
-  #route(read: PendingRead): void {
+  /** `last`: what is wrong now is wrong for good. */
+  #route(read: PendingRead, last = false): void {
     if (read.over) return;
     try {
       const leader = this.#cluster.leaderOf(read.request);
@@ -116,7 +121,9 @@ export class KafkaReads {
       const { isolation } = read.request;
       this.#readsAt({ nodeId: leader.leader, isolation, patient: read.patient }).add(read);
     } catch (error) {
-      void this.#failed(read, toLogError(error, 'A read'));
+      const why = toLogError(error, 'A read');
+      if (last) read.reject(why);
+      else void this.#failed(read, why);
     }
   }
 
@@ -143,8 +150,7 @@ export class KafkaReads {
     if (read.over) return;
     await (this.#knows(read) ? this.#cluster.refresh().catch(() => undefined) : this.#cluster.lookFor([read.request]));
     // A topic that is gone stays away: another one with its name has another id.
-    if (this.#knows(read) || this.#cluster.failure !== undefined) this.#route(read);
-    else read.reject(error);
+    this.#route(read, !this.#knows(read) && this.#cluster.failure === undefined);
   }
 
   #knows({ request: { topicId, partition } }: PendingRead): boolean {

@@ -9,10 +9,12 @@ export type HowToAsk = 'wait' | 'now' | 'alone';
 
 export interface PendingReadOptions {
   readonly clock: Clock;
-  /** What it resolves with when its time is over, or it was aborted. */
+  /** What it resolves with where nothing came. */
   readonly nothing: () => ReadResult;
-  /** A read that does not wait is still not answered after so long: REQUEST_TIMED_OUT. */
+  /** A read that does not wait, or no longer, is still not answered after so long: REQUEST_TIMED_OUT. */
   readonly timeoutMs: number;
+  /** It waited for more bytes than one and does so no longer: it is to be asked for anew, for what there is. */
+  readonly onHurry: (read: PendingRead) => void;
 }
 
 export class PendingRead {
@@ -21,49 +23,41 @@ export class PendingRead {
   readonly startedAt: number;
   readonly result: Promise<ReadResult>;
   how: HowToAsk;
+  /** Until there is something; false: for what there is. */
+  waits: boolean;
   /** Of the partition, as of the last look at who leads it. */
   leaderEpoch = -1;
   /** What kept it from being answered; the read goes on as long as its time allows. */
   failure: LogError | undefined;
   failures = 0;
-  /** In a request that is under way. */
-  underWay = false;
   over = false;
-  readonly #clock: Clock;
-  readonly #nothing: () => ReadResult;
-  readonly #cancelTimer: () => void;
+  readonly #options: PendingReadOptions;
+  #cancelTimer: () => void;
   #settle: { resolve(result: ReadResult): void; reject(error: unknown): void } | undefined;
-  readonly #onAbort = () => this.resolve(this.#nothing());
+  readonly #enough = () => this.#stopWaiting();
 
-  constructor(request: ReadRequest, { clock, nothing, timeoutMs }: PendingReadOptions) {
+  constructor(request: ReadRequest, options: PendingReadOptions) {
+    const { maxWaitMs, minBytes, signal } = request;
     this.request = request;
     this.key = keyOf(request);
-    this.startedAt = clock.now();
-    this.#clock = clock;
-    this.#nothing = nothing;
+    this.startedAt = options.clock.now();
+    this.#options = options;
+    this.waits = maxWaitMs > 0 && minBytes > 0;
     this.how = this.waits ? 'wait' : 'now';
     this.result = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
     });
-    this.#cancelTimer = this.waits
-      ? clock.after(request.maxWaitMs, () => this.#expire())
-      : clock.after(timeoutMs, () => {
-          const late = `Nothing was answered within ${timeoutMs} ms.`;
-          this.reject(this.failure ?? new LogError('REQUEST_TIMED_OUT', late));
-        });
-    request.signal?.addEventListener('abort', this.#onAbort, { once: true });
-    if (request.signal?.aborted === true) this.#onAbort();
+    this.#cancelTimer = this.waits ? options.clock.after(maxWaitMs, this.#enough) : this.#timeOut();
+    if (signal?.aborted === true) this.giveUp();
+    else signal?.addEventListener('abort', this.#enough, { once: true });
   }
 
-  get waits(): boolean {
-    return this.request.maxWaitMs > 0 && this.request.minBytes > 0;
-  }
-  /** Answered with the first bytes there are. */
+  /** It waits for more than the first bytes there are. */
   get patient(): boolean {
     return this.waits && this.request.minBytes > 1;
   }
   get remainingMs(): number {
-    return Math.max(0, this.startedAt + this.request.maxWaitMs - this.#clock.now());
+    return Math.max(0, this.startedAt + this.request.maxWaitMs - this.#options.clock.now());
   }
 
   resolve(result: ReadResult): void {
@@ -75,12 +69,25 @@ export class PendingRead {
   /** With nothing. */
   giveUp(): void {
     if (this.failure !== undefined) this.reject(this.failure);
-    else this.resolve(this.#nothing());
+    else this.resolve(this.#options.nothing());
   }
 
-  #expire(): void {
-    // The request that it is in ends now as well, and brings less than was asked for, if anything.
-    if (!this.patient || !this.underWay) this.giveUp();
+  #stopWaiting(): void {
+    if (this.over) return;
+    // What waits for the first byte has been told of none.
+    if (!this.patient) return this.giveUp();
+    this.waits = false;
+    this.how = 'now';
+    this.#cancelTimer();
+    this.#cancelTimer = this.#timeOut();
+    this.#options.onHurry(this);
+  }
+
+  #timeOut(): () => void {
+    const { clock, timeoutMs } = this.#options;
+    return clock.after(timeoutMs, () => {
+      this.reject(this.failure ?? new LogError('REQUEST_TIMED_OUT', `Nothing was answered within ${timeoutMs} ms.`));
+    });
   }
 
   #end() {
@@ -88,7 +95,7 @@ export class PendingRead {
     this.#settle = undefined;
     this.over = true;
     this.#cancelTimer();
-    this.request.signal?.removeEventListener('abort', this.#onAbort);
+    this.request.signal?.removeEventListener('abort', this.#enough);
     return settle;
   }
 }
