@@ -2,12 +2,10 @@
 import { LogError } from 'distributedlog/protocol';
 import type { PartitionEnds, PartitionRef } from 'distributedlog/server';
 import type { Cluster } from './cluster.ts';
-import type { EndsOptions, Offsets } from './offsets.ts';
+import type { Offsets } from './offsets.ts';
 
 /** Ends that somebody asks for are looked at anew when they are older, unless a fetch brings them. */
 const FRESH_MS = 1_000;
-/** Of those only the end moves often: where they begin is looked at every so many times. */
-const STARTS_EVERY = 10;
 /** Nobody asked and nothing was seen for so long: forgotten. */
 const FORGET_AFTER_MS = 30_000;
 
@@ -23,7 +21,6 @@ export class KnownEnds {
   readonly #offsets: Pick<Offsets, 'ends'>;
   readonly #known = new Map<string, Known>();
   #cancelTimer: (() => void) | undefined;
-  #looks = 0;
   #closed = false;
 
   constructor(cluster: Cluster, offsets: Pick<Offsets, 'ends'>) {
@@ -64,10 +61,10 @@ export class KnownEnds {
   }
 
   /** Ends no older than a second, of all that can be had; or why not, where nothing was ever seen. Never rejects. */
-  async look(refs: readonly PartitionRef[], options: EndsOptions = {}): Promise<(PartitionEnds | LogError)[]> {
+  async look(refs: readonly PartitionRef[], retryForMs?: number): Promise<(PartitionEnds | LogError)[]> {
     const oldest = this.#cluster.clock.now() - FRESH_MS;
     const stale = refs.filter((ref) => (this.#known.get(keyOf(ref))?.seenAt ?? Number.NEGATIVE_INFINITY) < oldest);
-    const failures = stale.length === 0 ? undefined : await this.#list(stale, options);
+    const failures = stale.length === 0 ? undefined : await this.#list(stale, retryForMs);
     return refs.map((ref) => {
       const key = keyOf(ref);
       const { topicId, partition } = ref;
@@ -83,17 +80,13 @@ export class KnownEnds {
   }
 
   /** What is seen goes to `saw`; returns what could not be. */
-  async #list(refs: readonly PartitionRef[], options: EndsOptions): Promise<Map<string, LogError>> {
-    const answers = await this.#offsets.ends(refs, options);
+  async #list(refs: readonly PartitionRef[], retryForMs: number | undefined): Promise<Map<string, LogError>> {
+    const answers = await this.#offsets.ends(refs, retryForMs);
     const failures = new Map<string, LogError>();
     refs.forEach((ref, i) => {
       const answer = answers[i];
-      const key = keyOf(ref);
-      if (answer instanceof LogError) failures.set(key, answer);
-      else if (answer !== undefined && options.logStart !== false) this.saw(ref, answer);
-      else if (answer !== undefined) {
-        this.saw(ref, { ...answer, logStart: this.#known.get(key)?.ends?.logStart ?? 0 });
-      }
+      if (answer instanceof LogError) failures.set(keyOf(ref), answer);
+      else if (answer !== undefined) this.saw(ref, answer);
     });
     return failures;
   }
@@ -134,16 +127,8 @@ export class KnownEnds {
     const wanted = [...this.#known.values()].filter(({ askedAt, seenAt, ends }) => {
       return askedAt > now - FORGET_AFTER_MS && (seenAt <= now - FRESH_MS || ends === undefined);
     });
-    if (wanted.length === 0) return;
-    // A partition that nothing was seen of needs its beginning, too; the others can do without it for a while.
-    const all = this.#looks++ % STARTS_EVERY === 0;
-    const unseen = wanted.filter(({ ends }) => all || ends === undefined);
-    const seen = wanted.filter(({ ends }) => !all && ends !== undefined);
     // What cannot be had now is tried again in a second.
-    await Promise.all([
-      unseen.length > 0 ? this.#list(unseen, { retryForMs: 0 }) : undefined,
-      seen.length > 0 ? this.#list(seen, { retryForMs: 0, logStart: false }) : undefined,
-    ]);
+    if (wanted.length > 0) await this.#list(wanted, 0);
   }
 }
 

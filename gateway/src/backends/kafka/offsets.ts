@@ -92,9 +92,8 @@ export class Offsets {
     }
   }
 
-  /** Of each partition its ends, or why they are not to be had; never rejects. `logStart: false` leaves out where they begin: 0. */
-  async ends(refs: readonly PartitionRef[], options: EndsOptions = {}): Promise<(PartitionEnds | LogError)[]> {
-    const { retryForMs, logStart = true } = options;
+  /** Of each partition its ends, or why they are not to be had; never rejects. */
+  async ends(refs: readonly PartitionRef[], retryForMs = RETRY_FOR_MS): Promise<(PartitionEnds | LogError)[]> {
     const all = (at: 'earliest' | 'latest', isolation: IsolationLevel) =>
       this.list(
         refs.map(({ topicId, partition }) => ({ topicId, partition, at })),
@@ -102,20 +101,21 @@ export class Offsets {
         retryForMs,
       );
     const [starts, highWatermarks, stables] = await Promise.all([
-      logStart ? all('earliest', 'read_uncommitted') : undefined,
+      all('earliest', 'read_uncommitted'),
       all('latest', 'read_uncommitted'),
       all('latest', 'read_committed'),
     ]);
     return refs.map((_, i): PartitionEnds | LogError => {
-      const parts = [starts?.[i], highWatermarks[i], stables[i]];
+      const parts = [starts[i], highWatermarks[i], stables[i]];
       const error = parts.find((part) => part?.error !== undefined)?.error;
       if (error !== undefined) return error;
-      const [start, end, stable] = parts.map((part) => part?.offset ?? 0);
+      const [logStart, highWatermark, stable] = parts.map((part) => part?.offset ?? 0);
+      const end = highWatermark ?? 0;
       return {
-        logStart: start ?? 0,
-        highWatermark: end ?? 0,
+        logStart: logStart ?? 0,
+        highWatermark: end,
         // Asked for at different moments: what is stable cannot be beyond what is there.
-        lastStableOffset: Math.min(stable ?? 0, end ?? 0),
+        lastStableOffset: Math.min(stable ?? 0, end),
         leaderEpoch: highWatermarks[i]?.leaderEpoch ?? 0,
       };
     });
@@ -197,11 +197,6 @@ export class Offsets {
       for (const one of located) answers[one.index] = failed(one, error);
     }
   }
-}
-
-export interface EndsOptions {
-  readonly logStart?: boolean | undefined;
-  readonly retryForMs?: number | undefined;
 }
 
 function failed({ query: { topicId, partition } }: Asked, error: unknown): OffsetAnswer {

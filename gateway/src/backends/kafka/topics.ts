@@ -150,7 +150,7 @@ export class Topics {
       partitions.map(({ partition }): PartitionRef => ({ topicId, partition })),
     );
     const retryForMs = anyway ? 0 : ENDS_WITHIN_MS;
-    const looked = await within(this.#cluster.clock, ENDS_WITHIN_MS, this.#ends.look(refs, { retryForMs }));
+    const looked = await within(this.#cluster.clock, ENDS_WITHIN_MS, this.#ends.look(refs, retryForMs));
     const ends = new Map<string, PartitionEnds>();
     let failure: LogError | undefined;
     refs.forEach(({ topicId, partition }, i) => {
