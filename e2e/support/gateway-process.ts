@@ -1,4 +1,4 @@
-// A real `dlog gateway` process on a directory of its own, that a test can kill and start again on the same port.
+// A real `dlog gateway` process, on a directory of its own or on a Kafka, that a test can kill and start again on the same port.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
@@ -22,20 +22,42 @@ export async function freePort(): Promise<number> {
 export class GatewayProcess {
   readonly port: number;
   readonly dir: string;
-  readonly #site: string;
+  readonly #site: string | undefined;
+  readonly #kafka: string | undefined;
   readonly #args: readonly string[];
   #child: ChildProcess | undefined;
 
-  private constructor(port: number, dir: string, site: string, args: readonly string[]) {
+  private constructor(
+    port: number,
+    dir: string,
+    site: string | undefined,
+    kafka: string | undefined,
+    args: readonly string[],
+  ) {
     this.port = port;
     this.dir = dir;
     this.#site = site;
+    this.#kafka = kafka;
     this.#args = args;
   }
 
   /** `site`: the directory it serves. */
   static async start(site: string, args: readonly string[] = []): Promise<GatewayProcess> {
-    const gateway = new GatewayProcess(await freePort(), mkdtempSync(join(tmpdir(), 'dlog-e2e-')), site, args);
+    const gateway = new GatewayProcess(
+      await freePort(),
+      mkdtempSync(join(tmpdir(), 'dlog-e2e-')),
+      site,
+      undefined,
+      args,
+    );
+    await gateway.start();
+    return gateway;
+  }
+
+  /** In front of these brokers; it serves no pages. */
+  static async startOnKafka(bootstrap: string, args: readonly string[] = []): Promise<GatewayProcess> {
+    const dir = mkdtempSync(join(tmpdir(), 'dlog-e2e-'));
+    const gateway = new GatewayProcess(await freePort(), dir, undefined, bootstrap, args);
     await gateway.start();
     return gateway;
   }
@@ -53,12 +75,10 @@ export class GatewayProcess {
       [
         join(ROOT, 'gateway/bin/dlog.js'),
         'gateway',
-        '--data',
-        this.dir,
+        ...(this.#kafka === undefined ? ['--data', this.dir] : ['--kafka', this.#kafka]),
         '--port',
         String(this.port),
-        '--static',
-        this.#site,
+        ...(this.#site === undefined ? [] : ['--static', this.#site]),
         '--log-level',
         'error',
         ...this.#args,
@@ -104,10 +124,11 @@ export class GatewayProcess {
 
   /** While it is down: its pages on its port, and nobody who answers their WebSocket. Resolves with how to end that. */
   async onlyPages(): Promise<() => Promise<void>> {
+    const site = this.#site ?? this.dir;
     const types: Record<string, string> = { html: 'text/html', js: 'text/javascript', css: 'text/css' };
     const server = createHttpServer((request, response) => {
       const path = new URL(request.url ?? '/', this.httpUrl).pathname;
-      const file = join(this.#site, path === '/' ? 'index.html' : path);
+      const file = join(site, path === '/' ? 'index.html' : path);
       if (!existsSync(file)) return void response.writeHead(404).end();
       response.writeHead(200, { 'content-type': types[file.split('.').at(-1) ?? ''] ?? 'application/octet-stream' });
       response.end(readFileSync(file));
