@@ -14,7 +14,7 @@ export interface Subscription {
 
 /** Versions above are read as this one: they only ever add fields at the end. */
 const SUBSCRIPTION_VERSION = 3;
-const ASSIGNMENT_VERSION = 0;
+const ASSIGNMENT_VERSION = 3;
 
 export function encodeSubscription({ topics, owned, generation }: Subscription): Buffer {
   const out = new Bytes();

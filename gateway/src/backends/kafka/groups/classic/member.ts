@@ -80,6 +80,9 @@ export class ClassicMember implements MemberDriver {
   owns(partition: PartitionRef): boolean {
     return this.#holding.has(partition);
   }
+  revoking(): NamedPartition[] {
+    return this.#holding.revoking();
+  }
 
   async join(): Promise<Assignment> {
     const { request, topics } = this.#options;
