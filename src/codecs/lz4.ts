@@ -1,5 +1,5 @@
 // Decompresses one LZ4 frame. Knows nothing of batches.
-import { copyLiterals, copyMatch, damaged, Output, tooLarge } from './output.ts';
+import { copyLiterals, copyMatch, damaged, Output, tooLarge, type Words, wordsOf } from './output.ts';
 
 const MAGIC = 0x184d2204;
 /** By the number in the header: 64 KiB, 256 KiB, 1 MiB, 4 MiB. */
@@ -17,7 +17,8 @@ const MIN_MATCH = 4;
  * over, since a batch has its own. One frame, not several.
  */
 export function lz4(compressed: Uint8Array, maxBytes: number): Uint8Array {
-  const view = new DataView(compressed.buffer, compressed.byteOffset, compressed.length);
+  const words = wordsOf(compressed);
+  const { view } = words;
   const header = readHeader(view, compressed);
   const { contentBytes, blockBytes, checksumBytes } = header;
   if (contentBytes !== undefined && contentBytes > maxBytes) throw tooLarge(maxBytes);
@@ -33,7 +34,7 @@ export function lz4(compressed: Uint8Array, maxBytes: number): Uint8Array {
     if (size > compressed.length - at) throw cutShort();
     const most = Math.min(blockBytes, size * MAX_RATIO, content - output.length);
     if (word < PLAIN_BLOCK) {
-      decodeBlock(compressed, at, at + size, output, most, header.independent ? output.length : 0);
+      decodeBlock(words, at, at + size, output, most, header.independent ? output.length : 0);
     } else {
       if (size > most) throw output.overflow(most);
       output.append(compressed, at, at + size);
@@ -100,16 +101,10 @@ function headerChecksum(view: DataView, start: number, end: number): number {
 }
 
 /** `most`: how many bytes it may have; `reach`: where what it repeats may begin. */
-function decodeBlock(
-  source: Uint8Array,
-  start: number,
-  end: number,
-  output: Output,
-  most: number,
-  reach: number,
-): void {
+function decodeBlock(words: Words, start: number, end: number, output: Output, most: number, reach: number): void {
   const limit = output.reserve(most);
-  const out = output.bytes;
+  const out = output.words;
+  const source = words.bytes;
   let read = start;
   let write = output.length;
   while (read < end) {
@@ -125,7 +120,7 @@ function decodeBlock(
     }
     if (length > end - read) throw cutShort();
     if (length > limit - write) throw output.overflow(most);
-    copyLiterals(source, read, out, write, length);
+    copyLiterals(words, read, out, write, length);
     read += length;
     write += length;
     // The last sequence is of literals only.

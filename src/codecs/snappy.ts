@@ -1,5 +1,5 @@
 // Decompresses snappy: one raw block, as librdkafka writes it, or blocks in the framing of Java's snappy (xerial). Knows nothing of batches.
-import { copyLiterals, copyMatch, damaged, tooLarge } from './output.ts';
+import { copyLiterals, copyMatch, damaged, room, tooLarge, type Words, wordsOf } from './output.ts';
 
 /** 0x82 'SNAPPY' 0; no raw block begins so, since its first element would repeat what is not there. */
 const XERIAL_MAGIC = [0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0];
@@ -22,17 +22,18 @@ export function snappy(compressed: Uint8Array, maxBytes: number): Uint8Array {
   let size = 0;
   for (const { plainBytes } of blocks) size += plainBytes;
   if (size > maxBytes) throw tooLarge(maxBytes);
-  const plain = new Uint8Array(size);
+  const source = wordsOf(compressed);
+  const plain = room(size);
   let at = 0;
   for (const block of blocks) {
-    decodeBlock(compressed, block, plain, at);
+    decodeBlock(source, block, plain, at);
     at += block.plainBytes;
   }
-  return plain;
+  return plain.bytes.subarray(0, size);
 }
 
 function xerialBlocks(bytes: Uint8Array): Block[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const { view } = wordsOf(bytes);
   const blocks: Block[] = [];
   if (bytes.length < XERIAL_HEADER_BYTES) throw cutShort();
   for (let at = XERIAL_HEADER_BYTES; at < bytes.length; ) {
@@ -59,7 +60,8 @@ function readBlock(bytes: Uint8Array, start: number, end: number): Block {
   throw damaged('a block does not say how long it is');
 }
 
-function decodeBlock(source: Uint8Array, { at, end, plainBytes }: Block, out: Uint8Array, start: number): void {
+function decodeBlock(words: Words, { at, end, plainBytes }: Block, out: Words, start: number): void {
+  const source = words.bytes;
   const limit = start + plainBytes;
   let read = at;
   let write = start;
@@ -74,7 +76,7 @@ function decodeBlock(source: Uint8Array, { at, end, plainBytes }: Block, out: Ui
         read += lengthBytes;
       }
       if (length > end - read || length > limit - write) throw damaged('literals go over the end');
-      copyLiterals(source, read, out, write, length);
+      copyLiterals(words, read, out, write, length);
       read += length;
       write += length;
       continue;

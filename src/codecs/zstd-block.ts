@@ -1,5 +1,5 @@
 // Decompresses the blocks of one Zstandard frame: literals, and the sequences that say where they go and what is repeated. Knows nothing of frames.
-import { copyLiterals, copyMatch, damaged, type Output } from './output.ts';
+import { copyLiterals, copyMatch, damaged, type Output, room, type Words } from './output.ts';
 import {
   bitsAt,
   decodeHuffman,
@@ -53,8 +53,7 @@ function bases(bits: Uint8Array, first: number): Int32Array {
 }
 
 export class BlockDecoder {
-  readonly #source: Uint8Array;
-  readonly #view: DataView;
+  readonly #source: Words;
   readonly #output: Output;
   /** Where the frame begins: nothing before it is repeated. */
   readonly #begin: number;
@@ -67,15 +66,14 @@ export class BlockDecoder {
   #distance2 = 4;
   #distance3 = 8;
   /** The literals of the block, in the source itself where they are not compressed. */
-  #literals: Uint8Array;
+  #literals: Words;
   #literalsAt = 0;
   #literalsEnd = 0;
-  #scratch = new Uint8Array(0);
+  #scratch = room(0);
 
   /** A few bytes after the last block must be there to be read. */
-  constructor(source: Uint8Array, view: DataView, output: Output) {
+  constructor(source: Words, output: Output) {
     this.#source = source;
-    this.#view = view;
     this.#output = output;
     this.#begin = output.length;
     this.#literals = source;
@@ -83,26 +81,26 @@ export class BlockDecoder {
 
   /** `most`: how many bytes may come out. */
   decode(start: number, end: number, most: number): void {
-    const source = this.#source;
+    const { bytes, view } = this.#source;
     let at = this.#readLiterals(start, end, most);
     if (at >= end) throw damaged('a block is cut short');
-    let count = source[at++] as number;
+    let count = bytes[at++] as number;
     if (count === 255) {
-      count = this.#view.getUint16(at, true) + 0x7f00;
+      count = view.getUint16(at, true) + 0x7f00;
       at += 2;
     } else if (count >= 128) {
-      count = ((count - 128) << 8) + (source[at++] as number);
+      count = ((count - 128) << 8) + (bytes[at++] as number);
     }
     if (count === 0) {
       if (at !== end) throw damaged('bytes follow a block');
     } else {
-      const modes = source[at++] as number;
+      const modes = bytes[at++] as number;
       if ((modes & 3) !== 0) throw damaged('a block has no known form');
       const table = (mode: number, code: Code, previous: FseTable | undefined): FseTable => {
         if (mode === 0) return fseTable(...code.usual);
-        if (mode === 1) return oneSymbolTable(source[at++] as number, code.maxSymbol);
+        if (mode === 1) return oneSymbolTable(bytes[at++] as number, code.maxSymbol);
         if (mode === 2) {
-          const read = readFseTable(this.#view, at, end, code.maxSymbol, code.maxLog);
+          const read = readFseTable(view, at, end, code.maxSymbol, code.maxLog);
           at = read.end;
           return read.table;
         }
@@ -115,12 +113,12 @@ export class BlockDecoder {
       if (at >= end) throw damaged('a block is cut short');
       this.#runSequences(at, end, count, most, this.#literalLengths, this.#offsets, this.#matchLengths);
     }
-    this.#output.append(this.#literals, this.#literalsAt, this.#literalsEnd);
+    this.#output.append(this.#literals.bytes, this.#literalsAt, this.#literalsEnd);
   }
 
   /** Returns where they end. */
   #readLiterals(start: number, end: number, most: number): number {
-    const word = this.#view.getUint32(start, true);
+    const word = this.#source.view.getUint32(start, true);
     const kind = word & 3;
     const form = (word >>> 2) & 3;
     return kind < 2
@@ -134,7 +132,7 @@ export class BlockDecoder {
     const next = at + (oneByte ? 1 : count);
     if (next > end) throw damaged('literals are cut short');
     if (count > most) throw this.#output.overflow(most);
-    if (oneByte) this.#room(count).fill(this.#source[at] as number, 0, count);
+    if (oneByte) this.#room(count).fill(this.#source.bytes[at] as number, 0, count);
     else [this.#literals, this.#literalsAt, this.#literalsEnd] = [this.#source, at, next];
     return next;
   }
@@ -143,20 +141,20 @@ export class BlockDecoder {
     const mask = (1 << sizeBits) - 1;
     const count = (word >>> 4) & mask;
     let at = start + (form === 3 ? 5 : form === 2 ? 4 : 3);
-    const high = form === 3 ? (this.#source[start + 4] as number) << 10 : 0;
+    const high = form === 3 ? (this.#source.bytes[start + 4] as number) << 10 : 0;
     const size = ((word >>> (4 + sizeBits)) | high) & mask;
+    const { view } = this.#source;
     const next = at + size;
     if (next > end) throw damaged('literals are cut short');
     if (count > most) throw this.#output.overflow(most);
     if (!again) {
-      const read = readHuffmanTable(this.#view, at, next);
+      const read = readHuffmanTable(view, at, next);
       this.#huffman = read.table;
       at = read.end;
     }
     const table = this.#huffman;
     if (table === undefined) throw damaged('a block refers to a table that is not there');
     const out = this.#room(count);
-    const view = this.#view;
     if (form === 0) {
       decodeHuffman(view, at, next, table, out, 0, count);
       return next;
@@ -175,11 +173,11 @@ export class BlockDecoder {
   }
   /** For so many literals that are made here. */
   #room(count: number): Uint8Array {
-    if (this.#scratch.length < count) this.#scratch = new Uint8Array(Math.max(count, 4096));
+    if (this.#scratch.bytes.length < count) this.#scratch = room(count);
     this.#literals = this.#scratch;
     this.#literalsAt = 0;
     this.#literalsEnd = count;
-    return this.#scratch;
+    return this.#scratch.bytes;
   }
 
   #runSequences(
@@ -191,11 +189,11 @@ export class BlockDecoder {
     offsets: FseTable,
     matchLengths: FseTable,
   ): void {
-    const view = this.#view;
+    const { view } = this.#source;
     const output = this.#output;
     const begin = this.#begin;
     const limit = output.reserve(most);
-    const out = output.bytes;
+    const out = output.words;
     const literals = this.#literals;
     const literalsEnd = this.#literalsEnd;
     let literalsAt = this.#literalsAt;

@@ -1,5 +1,5 @@
 // Decompresses Zstandard frames: headers and blocks. Knows nothing of batches.
-import { damaged, Output, tooLarge } from './output.ts';
+import { damaged, Output, tooLarge, type Words, wordsOf } from './output.ts';
 import { BlockDecoder } from './zstd-block.ts';
 
 const MAGIC = 0xfd2fb528;
@@ -17,15 +17,15 @@ const PADDING_BYTES = 16;
  */
 export function zstd(compressed: Uint8Array, maxBytes: number): Uint8Array {
   const end = compressed.length;
-  const source = new Uint8Array(end + PADDING_BYTES);
-  source.set(compressed);
-  const view = new DataView(source.buffer);
+  const source = wordsOf(new Uint8Array(end + PADDING_BYTES));
+  source.bytes.set(compressed);
+  const { view } = source;
   const output = new Output(maxBytes, 0);
   let at = 0;
   do {
     if (end - at < 8) throw cutShort();
     const magic = view.getUint32(at, true);
-    if (magic === MAGIC) at = decodeFrame(source, view, at + 4, end, output, maxBytes);
+    if (magic === MAGIC) at = decodeFrame(source, at + 4, end, output, maxBytes);
     else if ((magic & ~15) >>> 0 === SKIPPABLE_MAGIC) at += 8 + view.getUint32(at + 4, true);
     else throw damaged('it is not a Zstandard frame');
     if (at > end) throw cutShort();
@@ -34,20 +34,14 @@ export function zstd(compressed: Uint8Array, maxBytes: number): Uint8Array {
 }
 
 /** Returns where it ends. */
-function decodeFrame(
-  source: Uint8Array,
-  view: DataView,
-  start: number,
-  end: number,
-  output: Output,
-  maxBytes: number,
-): number {
+function decodeFrame(source: Words, start: number, end: number, output: Output, maxBytes: number): number {
+  const { bytes, view } = source;
   const begin = output.length;
-  const header = readHeader(source, view, start);
+  const header = readHeader(bytes, view, start);
   const { contentBytes } = header;
   if (contentBytes > maxBytes - begin && contentBytes !== Number.POSITIVE_INFINITY) throw tooLarge(maxBytes);
   output.reserve(Math.min(contentBytes, (end - start) * USUAL_RATIO));
-  const decoder = new BlockDecoder(source, view, output);
+  const decoder = new BlockDecoder(source, output);
   let at = header.end;
   for (let last = false; !last; ) {
     if (at + 3 > end) throw cutShort();
@@ -65,8 +59,8 @@ function decodeFrame(
     } else {
       if (kind === 3) throw damaged('a block is of no known kind');
       if (size > most) throw output.overflow(most);
-      if (kind === 0) output.append(source, at, at + size);
-      else output.fill(source[at] as number, size);
+      if (kind === 0) output.append(bytes, at, at + size);
+      else output.fill(bytes[at] as number, size);
     }
     at += stored;
   }
@@ -88,25 +82,25 @@ interface Header {
 }
 
 /** May read a few bytes too many: the caller sees by `end` that they are not there. */
-function readHeader(source: Uint8Array, view: DataView, start: number): Header {
+function readHeader(bytes: Uint8Array, view: DataView, start: number): Header {
   let at = start;
-  const flags = source[at++] as number;
+  const flags = bytes[at++] as number;
   if ((flags & 8) !== 0) throw damaged('its header has no known form');
   const single = (flags & 32) !== 0;
   let windowBytes = 0;
   if (!single) {
-    const byte = source[at++] as number;
+    const byte = bytes[at++] as number;
     const base = 2 ** (10 + (byte >>> 3));
     windowBytes = base + (base / 8) * (byte & 7);
   }
   const dictionaryBytes = (1 << (flags & 3)) >> 1;
-  for (let i = 0; i < dictionaryBytes; i++) if (source[at++] !== 0) throw damaged('it needs a dictionary');
+  for (let i = 0; i < dictionaryBytes; i++) if (bytes[at++] !== 0) throw damaged('it needs a dictionary');
   let contentBytes = Number.POSITIVE_INFINITY;
   const sizeFlag = flags >>> 6;
   if (sizeFlag === 3) contentBytes = view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32;
   else if (sizeFlag === 2) contentBytes = view.getUint32(at, true);
   else if (sizeFlag === 1) contentBytes = view.getUint16(at, true) + 256;
-  else if (single) contentBytes = source[at] as number;
+  else if (single) contentBytes = bytes[at] as number;
   at += sizeFlag === 0 ? Number(single) : 1 << sizeFlag;
   return {
     end: at,
