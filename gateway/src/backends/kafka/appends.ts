@@ -66,6 +66,7 @@ const UNCERTAIN: ReadonlySet<ErrorCode> = new Set(['REQUEST_TIMED_OUT', 'KAFKA_S
 export class Appends {
   readonly #cluster: Cluster;
   readonly #onWritten: (partition: PartitionRef, end: number) => void;
+  readonly #maxWaitingBytes: number;
   readonly #queues = new Map<string, Queue>();
   readonly #brokers = new Map<number, Broker>();
   #waitingBytes = 0;
@@ -74,9 +75,14 @@ export class Appends {
   #retries = 0;
   #closed = false;
 
-  /** `onWritten` hears of the offset after each batch that was written. */
-  constructor(cluster: Cluster, onWritten: (partition: PartitionRef, end: number) => void) {
+  /** `onWritten` hears of the offset after each batch that was written; `maxWaitingBytes`: 256 MiB. */
+  constructor(
+    cluster: Cluster,
+    onWritten: (partition: PartitionRef, end: number) => void,
+    maxWaitingBytes = MAX_WAITING_BYTES,
+  ) {
     this.#cluster = cluster;
+    this.#maxWaitingBytes = maxWaitingBytes;
     this.#onWritten = onWritten;
     cluster.onMetadata(() => this.#onMetadata());
   }
@@ -86,8 +92,8 @@ export class Appends {
     return new Promise((resolve, reject) => {
       if (this.#closed) throw closed();
       const header = checkBatch(batch);
-      if (this.#waitingBytes > 0 && this.#waitingBytes + batch.length > MAX_WAITING_BYTES) {
-        const message = `${this.#waitingBytes} bytes wait for the brokers; at most ${MAX_WAITING_BYTES} may.`;
+      if (this.#waitingBytes > 0 && this.#waitingBytes + batch.length > this.#maxWaitingBytes) {
+        const message = `${this.#waitingBytes} bytes wait for the brokers; at most ${this.#maxWaitingBytes} may.`;
         throw new LogError('THROTTLING_QUOTA_EXCEEDED', message);
       }
       const deadline = this.#cluster.clock.now() + this.#cluster.settings.requestTimeoutMs;

@@ -1,10 +1,16 @@
 // One connection to one broker for one purpose: made when it is needed, versions agreed, throttling respected, replaced when it broke. Knows nothing of clusters.
 import { isIP } from 'node:net';
-import { apiVersionsV3, Connection, type SASLOptions } from '@platformatic/kafka';
+import { apiVersionsV3, Connection, createAPI, type SASLOptions } from '@platformatic/kafka';
 import type { Clock } from 'distributedlog/core';
 import { LogError } from 'distributedlog/protocol';
-import { type ApiFamily, type BrokerVersions, commonVersion, versionsMissing } from './api-family.ts';
-import { fieldOf, toLogError } from './errors.ts';
+import {
+  type ApiFamily,
+  type BrokerVersions,
+  commonVersion,
+  type VersionRange,
+  versionsMissing,
+} from './api-family.ts';
+import { brokerError, fieldOf, toLogError } from './errors.ts';
 import type { BrokerAddress, KafkaLogSettings } from './options.ts';
 import { pause } from './pause.ts';
 
@@ -13,6 +19,27 @@ const REDIAL_AFTER_MS = 100;
 const CONNECT_TIMEOUT_MS = 5_000;
 /** Requests that may be under way at once; the broker answers them one after the other. */
 const MAX_IN_FLIGHT = 16;
+
+const UNSUPPORTED_VERSION = 35;
+/** A broker that does not know this version answers in the format of the first one, of which only the error code is the same. */
+const API_VERSIONS = createAPI<[], BrokerVersions | undefined>(
+  apiVersionsV3.api.key,
+  apiVersionsV3.api.version,
+  () => apiVersionsV3.createRequest('distributedlog', '1'),
+  (_correlationId, _key, _version, reader) => {
+    const errorCode = reader.readInt16();
+    if (errorCode === UNSUPPORTED_VERSION) return undefined;
+    if (errorCode !== 0) throw brokerError(errorCode, 'ApiVersions');
+    const ranges = reader.readArray((of): [number, VersionRange] => [
+      of.readInt16(),
+      { minVersion: of.readInt16(), maxVersion: of.readInt16() },
+    ]);
+    return new Map(ranges);
+  },
+  true,
+  // Alone among the answers, so that it can be read before anything is agreed on.
+  false,
+);
 
 interface Live {
   readonly connection: Connection;
@@ -118,9 +145,13 @@ export class BrokerLink {
     connection.on('close', () => this.#forget(connection));
     try {
       await connection.connect(host, port);
-      const { apiKeys } = await apiVersionsV3.api.async(connection, 'distributedlog', '1');
+      const versions = await API_VERSIONS.async(connection);
+      if (versions === undefined) {
+        const what = `The broker at ${this.where} is too old: needed is ApiVersions 3, which Kafka has since 2.4`;
+        throw new LogError('UNSUPPORTED_VERSION', `${what}.`);
+      }
       this.#lastFailure = undefined;
-      return { connection, versions: new Map(apiKeys.map(({ apiKey, ...range }) => [apiKey, range])) };
+      return { connection, versions };
     } catch (error) {
       const known = toLogError(error, `Kafka at ${this.where}`);
       this.#lastFailure = { at: this.#clock.now(), error: known };
