@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crc32c, encodeBatch, type RecordToEncode, type TopicInfo } from 'distributedlog/protocol';
@@ -55,6 +55,16 @@ describe('the embedded log', () => {
     );
     await expect(embeddedLog({ dir: '' })).rejects.toMatchObject({ code: 'INVALID_CONFIG' });
     expect(readdirSync(dir)).toEqual([]);
+  });
+
+  it('finds the exact record by its time, also inside a batch whose codec is not the runtime’s own', async () => {
+    const log = await open();
+    const topic = await log.createTopic({ name: 't' });
+    const fixture = new URL('../../../../src/codecs/fixtures/kcat-lz4.batch', import.meta.url);
+    await log.append(at(topic), new Uint8Array(readFileSync(fixture)));
+    // Records 0 to 531 have the millisecond before.
+    const query = { ...at(topic), at: 1_795_468_044_865 };
+    expect(await log.listOffsets([query], 'read_uncommitted')).toMatchObject([{ offset: 532, timestamp: query.at }]);
   });
 
   it('makes its directory, and says in one line why it cannot', async () => {

@@ -7,6 +7,7 @@ import {
   RecordReader,
   readBatchHeader,
 } from 'distributedlog/protocol';
+import { decompressors } from '../../decompressors.ts';
 import { timestampKey } from './keys.ts';
 import type { Partition } from './partition.ts';
 import { damaged, valueAt } from './reader.ts';
@@ -85,10 +86,9 @@ async function findInBatch(
   let readable = bytes.subarray(at, at + header.sizeInBytes);
   if (header.compression !== 'none') {
     try {
-      readable = await decompressBatch(readable, 0, header, PROTOCOL_LIMITS.maxBatchBytes);
+      readable = await decompressBatch(readable, 0, header, PROTOCOL_LIMITS.maxBatchBytes, decompressors);
     } catch (error) {
-      const { code } = LogError.from(error);
-      if (code === 'UNSUPPORTED_COMPRESSION_TYPE' || code === 'RECORD_TOO_LARGE')
+      if (LogError.from(error).code === 'RECORD_TOO_LARGE')
         return { offset: Math.max(header.baseOffset, fromOffset), timestamp: header.maxTimestamp };
       throw error;
     }
