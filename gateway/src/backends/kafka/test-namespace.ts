@@ -75,10 +75,7 @@ export class Namespace {
       append: (partition, batch) => within(log.append(partition, batch)),
       groups: this.#groups(log.groups),
       health: () => log.health(),
-      close: () => {
-        console.log('DBG', Date.now() % 100000, 'close');
-        return log.close();
-      },
+      close: () => log.close(),
     };
   }
 
@@ -149,32 +146,15 @@ export class Namespace {
     return {
       join: async (request, listener) => {
         const { groupId, topics } = request;
-        const t0 = Date.now();
-        const L = (...a: unknown[]) => console.log('DBG', Date.now() % 100000, ...a);
-        L('join', request.memberId, request.resumeToken?.slice(0, 6));
         const membership = await this.#told(
           groups.join(
             { ...request, groupId: this.#outer(groupId), topics: topics.map((name) => this.#outer(name)) },
             {
-              onAssignment: (assignment) => {
-                L('assignment', assignment.memberEpoch, JSON.stringify(assignment.partitions.map((p) => p.partitions)));
-                listener.onAssignment(assignmentOf(assignment));
-              },
-              onFenced: (error) => {
-                L('fenced', error.code, error.message);
-                listener.onFenced(this.#errorOf(error));
-              },
+              onAssignment: (assignment) => listener.onAssignment(assignmentOf(assignment)),
+              onFenced: (error) => listener.onFenced(this.#errorOf(error)),
               onTakenOver: () => listener.onTakenOver(),
             },
           ),
-        );
-        L(
-          'joined',
-          Date.now() - t0,
-          membership.memberId,
-          membership.memberEpoch,
-          JSON.stringify(membership.partitions.map((p) => p.partitions)),
-          membership.resumeToken?.slice(0, 6),
         );
         return this.#membership(membership, groupId, assignmentOf);
       },
@@ -212,24 +192,9 @@ export class Namespace {
         const topics = wishes.topics.map((name) => this.#outer(name));
         return assignmentOf(await this.#told(held.update({ ...wishes, topics })));
       },
-      owned: (memberEpoch, partitions) => {
-        console.log(
-          'DBG',
-          Date.now() % 100000,
-          'owned',
-          memberEpoch,
-          JSON.stringify(partitions.map((p) => p.partitions)),
-        );
-        held.owned(memberEpoch, partitions);
-      },
-      leave: () => {
-        console.log('DBG', Date.now() % 100000, 'leave');
-        return this.#told(held.leave());
-      },
-      release: (options) => {
-        console.log('DBG', Date.now() % 100000, 'release');
-        held.release(options);
-      },
+      owned: (memberEpoch, partitions) => held.owned(memberEpoch, partitions),
+      leave: () => this.#told(held.leave()),
+      release: (options) => held.release(options),
     };
   }
   #described({ groupId, members, offsets, ...group }: GroupDescription): GroupDescription {
@@ -250,7 +215,6 @@ export class Namespace {
     try {
       return await work;
     } catch (error) {
-      console.log('DBG', Date.now() % 100000, 'ERR', String(error));
       throw error instanceof LogError ? this.#errorOf(error) : error;
     }
   }
