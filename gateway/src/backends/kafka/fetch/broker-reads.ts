@@ -143,7 +143,11 @@ export class BrokerReads {
       if (slot !== undefined) {
         if (slot.offset !== offset) continue;
         slot.reads.add(read);
-        slot.maxBytes = Math.max(slot.maxBytes, maxBytes);
+        const more = Math.max(0, maxBytes - slot.maxBytes);
+        if (waits || slots.size === 1 || bytes + more <= this.#limits.maxRequestBytes) {
+          slot.maxBytes += more;
+          bytes += more;
+        }
       } else {
         // All that is there comes in one answer; of what is only waited for, most will not come.
         if (!waits && bytes > 0 && (bytes + maxBytes > this.#limits.maxRequestBytes || how === 'alone')) continue;

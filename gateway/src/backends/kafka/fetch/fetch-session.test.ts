@@ -1,42 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { FetchPartition } from './fetch-api.ts';
-import { epochAfter, FetchSession, keyOf, type SessionRequest } from './fetch-session.ts';
-
-/** The broker's side as KIP-227 has it: which partitions a request asks for in the end, or an error code. */
-class ModelBroker {
-  readonly #sessions = new Map<number, { epoch: number; readonly partitions: Map<string, FetchPartition> }>();
-  #nextId = 1;
-  hasRoom = true;
-
-  answer({ sessionId, sessionEpoch, partitions, forgotten }: SessionRequest) {
-    if (sessionEpoch === 0) {
-      this.#sessions.delete(sessionId);
-      const all = byKey(partitions);
-      if (!this.hasRoom) return { errorCode: 0, sessionId: 0, wanted: all };
-      const id = this.#nextId++;
-      this.#sessions.set(id, { epoch: 1, partitions: all });
-      return { errorCode: 0, sessionId: id, wanted: new Map(all) };
-    }
-    const session = this.#sessions.get(sessionId);
-    if (session === undefined) return { errorCode: 70, sessionId: 0, wanted: undefined };
-    if (session.epoch !== sessionEpoch) return { errorCode: 71, sessionId: 0, wanted: undefined };
-    session.epoch = epochAfter(session.epoch);
-    for (const ref of forgotten) session.partitions.delete(keyOf(ref));
-    for (const one of partitions) session.partitions.set(keyOf(one), one);
-    return { errorCode: 0, sessionId, wanted: new Map(session.partitions) };
-  }
-  evict(): void {
-    this.#sessions.clear();
-  }
-  get sessions(): number {
-    return this.#sessions.size;
-  }
-}
-
-function byKey(partitions: readonly FetchPartition[]): Map<string, FetchPartition> {
-  return new Map(partitions.map((one) => [keyOf(one), one]));
-}
+import { epochAfter, FetchSession, keyOf } from './fetch-session.ts';
+import { byKey, ModelSessions } from './test-model-broker.ts';
 
 const wantedPartitions = fc.uniqueArray(
   fc.record({
@@ -56,9 +22,9 @@ const step = fc.record({
 describe('a fetch session', () => {
   it('makes the broker read exactly what is wanted, whatever was lost, evicted or refused before', () => {
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
+      fc.property(fc.array(step, { minLength: 5, maxLength: 40 }), (steps) => {
         const session = new FetchSession();
-        const broker = new ModelBroker();
+        const broker = new ModelSessions();
         for (const { wanted, fate } of steps) {
           if (fate === 'evicted') broker.evict();
           broker.hasRoom = fate !== 'full';
@@ -80,7 +46,7 @@ describe('a fetch session', () => {
           expect(answer.wanted).toEqual(byKey(wanted));
         }
         // What is lost may leave one behind, which the broker evicts; sessions never pile up by themselves.
-        if (steps.every(({ fate }) => fate !== 'answer lost')) expect(broker.sessions).toBeLessThanOrEqual(1);
+        if (steps.every(({ fate }) => fate !== 'answer lost')) expect(broker.size).toBeLessThanOrEqual(1);
       }),
       { numRuns: 500 },
     );
@@ -88,7 +54,7 @@ describe('a fetch session', () => {
 
   it('says nothing of what is as it was', () => {
     const session = new FetchSession();
-    const broker = new ModelBroker();
+    const broker = new ModelSessions();
     const a = { topicId: 't', partition: 0, offset: 5, maxBytes: 10, leaderEpoch: 0 };
     const b = { ...a, partition: 1 };
     const ask = (wanted: FetchPartition[]) => {
