@@ -58,7 +58,7 @@ export const REQUIRED = [
   range('ApiVersions', apiVersionsV3.api.key, 3, 3),
   range('Fetch', fetchV17.api.key, fetchV13.api.version, fetchV17.api.version),
   range('ListOffsets', listOffsetsV9.api.key, listOffsetsV5.api.version, listOffsetsV9.api.version),
-  range('Produce', produceV11.api.key, produceV9.api.version, produceV11.api.version),
+  range('Produce', produceV11.api.key, produceV9.api.version, produceV11.api.version + 2),
   range('InitProducerId', initProducerIdV5.api.key, initProducerIdV3.api.version, initProducerIdV5.api.version),
   range('OffsetFetch', offsetFetchV8.api.key, offsetFetchV8.api.version, offsetFetchV8.api.version + 1),
 ] as const;

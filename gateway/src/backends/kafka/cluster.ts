@@ -53,8 +53,8 @@ export class Cluster {
   /** The next look is one that was asked for. */
   #isSoon = false;
   #lookedAt = Number.NEGATIVE_INFINITY;
-  /** Which of the brokers is asked first for metadata; another one after a failure. */
-  #turn = 0;
+  /** Address of the broker that answered last where any will do. */
+  #answered: string | undefined;
   #closed = false;
 
   constructor(settings: KafkaLogSettings, clock: Clock, random: Random) {
@@ -158,23 +158,23 @@ export class Cluster {
 
   /** Asks brokers in turn until one answers; one that takes long is left to it, and the next one asked. */
   async any<Args extends readonly unknown[], Answer>(family: ApiFamily<Args, Answer>, ...args: Args): Promise<Answer> {
-    const known = [...this.#metadata.brokers.keys()].map((nodeId) => () => this.link(nodeId, 'control'));
-    const candidates = [...known, ...this.#bootstrap.map((link) => () => link)];
+    const known = [...this.#metadata.brokers.keys()].map((nodeId) => this.link(nodeId, 'control'));
+    const links = [...known, ...this.#bootstrap];
+    // The one that answered last is the best bet.
+    const first = links.findIndex(({ where }) => where === this.#answered);
+    if (first > 0) links.unshift(...links.splice(first, 1));
     let failure: unknown;
-    for (let i = 0; i < candidates.length; i++) {
-      const candidate = candidates[(this.#turn + i) % candidates.length];
-      if (candidate === undefined) break;
+    for (const link of links) {
+      if (this.#closed) throw closed();
       try {
-        const link = candidate();
         const answer = await within(this.clock, PATIENCE_MS, link.request(family, ...args));
         if (answer !== undefined) {
-          this.#turn += i;
+          this.#answered = link.where;
           return answer;
         }
         failure = new LogError('REQUEST_TIMED_OUT', `${family.name} at ${link.where}: no answer in ${PATIENCE_MS} ms`);
       } catch (error) {
         failure = error;
-        if (this.#closed) break;
       }
     }
     throw toLogError(failure, `No broker answered ${family.name}`);
@@ -280,7 +280,6 @@ export class Cluster {
     } catch (error) {
       this.#failure = toLogError(error, 'Kafka');
       this.#failures++;
-      this.#turn++;
       if (!this.#closed) this.#arm(this.#backoff());
       throw this.#failure;
     }

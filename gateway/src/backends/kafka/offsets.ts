@@ -5,6 +5,7 @@ import type { OffsetAnswer, OffsetQuery, PartitionEnds, PartitionRef } from 'dis
 import { answered, apiFamily, type Send } from './api-family.ts';
 import type { Cluster, Leader } from './cluster.ts';
 import { brokerError, toLogError } from './errors.ts';
+import { Metadata } from './metadata.ts';
 import { pause } from './pause.ts';
 
 interface TopicToList {
@@ -75,8 +76,9 @@ export class Offsets {
     isolation: IsolationLevel,
     retryForMs = RETRY_FOR_MS,
   ): Promise<OffsetAnswer[]> {
-    const { clock } = this.#cluster;
-    const until = clock.now() + retryForMs;
+    const { clock, metadata } = this.#cluster;
+    // A cluster that was never found has nobody to ask soon.
+    const until = metadata === Metadata.NONE ? Number.NEGATIVE_INFINITY : clock.now() + retryForMs;
     const answers: OffsetAnswer[] = [];
     let asked = queries.map((query, index): Asked => ({ query, index, timestamp: timestampOf(query.at) }));
     for (let attempt = 0; ; attempt++) {
