@@ -1,6 +1,7 @@
 // A page that reads a topic as its query says and keeps count of every offset, so that a test can ask what arrived.
-// ?topic=T [&from=earliest] [&group=G [&resume=no]] [&surface=poll|stream|iterator] [&delay=MS between polls] [&buffer=BYTES]
+// ?topic=T [&from=earliest] [&group=G [&resume=no]] [&surface=poll|stream|iterator] [&delay=MS between polls] [&buffer=BYTES] [&codecs=all]
 import { Consumer, type ConsumerConfig, type ConsumerEvent } from 'distributedlog';
+import { decompressors } from 'distributedlog/codecs';
 
 interface Seen {
   /** How often each offset arrived, by partition. */
@@ -46,6 +47,7 @@ const config: ConsumerConfig<Uint8Array, string> = {
   autoCommitIntervalMs: 200,
   maxBufferedBytes: query.has('buffer') ? Number(query.get('buffer')) : undefined,
   reconnectBackoffMaxMs: 500,
+  decompressors: query.get('codecs') === 'all' ? decompressors : undefined,
   value: (bytes) => new TextDecoder().decode(bytes),
 };
 const consumer = new Consumer(config);
