@@ -11,6 +11,7 @@ async function commit(log: Log, groupId: string, ref: PartitionRef, offset: numb
 
 interface Member {
   readonly membership: Membership;
+  readonly instanceId: string | undefined;
   /** What it was last told, by answer or push. */
   told(): Assignment;
   /** The next push, or the last one that came and was not awaited. */
@@ -43,6 +44,7 @@ async function join(log: Log, request: Partial<JoinRequest> = {}): Promise<Membe
   const told = () => pushes.at(-1) ?? { memberEpoch, partitions };
   return {
     membership,
+    instanceId: request.instanceId,
     told,
     async pushed() {
       while (pushes.length <= awaited) {
@@ -56,7 +58,8 @@ async function join(log: Log, request: Partial<JoinRequest> = {}): Promise<Membe
   };
 }
 const letGo = ({ membership, told }: Member) => membership.owned(told().memberEpoch, told().partitions);
-const resume = (log: Log, { membership: { memberId, resumeToken } }: Member) => join(log, { memberId, resumeToken });
+const resume = (log: Log, { membership: { memberId, resumeToken }, instanceId }: Member) =>
+  join(log, { memberId, resumeToken, instanceId });
 const numbersOf = ({ partitions }: Assignment) => partitions.flatMap((of) => of.partitions);
 
 export const groupCases: readonly LogCase[] = [
@@ -154,25 +157,28 @@ export const groupCases: readonly LogCase[] = [
     },
   },
   {
-    name: 'a member is taken up with its token after the log was closed and opened again: same epoch, same partitions',
+    name: 'a member is taken up with its token after the log was closed and opened again, and has what it had',
     needs: 'reopen',
     async run({ create, reopen }) {
       const log = await create();
       await log.createTopic({ name: 't', partitions: 4 });
       const members = [await join(log), await join(log, { instanceId: 'i' })];
+      await members[0]?.pushed();
       for (const member of members) letGo(member);
       await members[1]?.pushed();
       assert(reopen !== undefined, 'it can be opened again');
       const again = await reopen(log);
       const { members: kept } = await again.groups.describe('g');
       equal(
-        kept.map((member) => [member.memberId, member.connected, member.assignment.length]),
-        members.map(({ membership }) => [membership.memberId, false, 2]),
-        'members',
+        kept.map(({ assignment }) => assignment.length),
+        [2, 2],
+        'what members have',
       );
       for (const member of members) {
         const back = await resume(again, member);
-        equal(back.told(), member.told(), 'what it is told');
+        equal(back.membership.memberId, member.membership.memberId, 'who it is');
+        equal(back.told().partitions, member.told().partitions, 'what it is told');
+        assert(back.told().memberEpoch >= member.told().memberEpoch, 'its epoch is older');
       }
       await rejects(join(again, { memberId: 'another', resumeToken: 'x' }), 'UNKNOWN_MEMBER_ID');
     },
