@@ -10,8 +10,8 @@
 // A token names the life of the member that it is for, by what the coordinator calls it: every taking up gives it another name, so a token
 // is good until somebody used it, wherever that was. In the gateway that holds the member it is good until its successor arrived.
 //
-// A gateway that ends leaves for nobody. Its clients come back elsewhere, and the coordinator keeps their members for its own session
-// timeout; the sessionTimeoutMs of who does not come back is lost with the gateway, and that one takes its place.
+// A gateway that ends leaves for nobody who can come back. Clients find another gateway, and the coordinator keeps their members for its
+// own session timeout; the sessionTimeoutMs of who does not come back is lost with the gateway, and that one takes its place.
 import type { Clock, Random } from 'distributedlog/core';
 import { type GroupDescription, type GroupSummary, LogError } from 'distributedlog/protocol';
 import {
@@ -28,9 +28,10 @@ import {
   type PartitionRef,
 } from 'distributedlog/server';
 import type { Cluster } from '../cluster.ts';
+import { within } from '../pause.ts';
 import { Descriptions, type EndsOf } from './descriptions.ts';
 import { HeldMember, HeldMembership, unknownMember } from './held-member.ts';
-import { hiddenInstanceId, newMemberId } from './identity.ts';
+import { hiddenInstanceId, memberOfHidden, newMemberId } from './identity.ts';
 import type { DriverFactory } from './member-driver.ts';
 import { GroupOffsets } from './offsets.ts';
 import { ResumeTokens, type TokenSubject } from './resume-tokens.ts';
@@ -43,6 +44,9 @@ export interface GroupsOptions {
   readonly drivers: { readonly consumer: DriverFactory; readonly classic: DriverFactory };
   readonly onError: (error: unknown, message: string) => void;
 }
+
+/** How long a gateway that ends waits for its coordinators to hear that members leave. */
+const LEAVE_WITHIN_MS = 2_000;
 
 export class Groups implements GroupPort {
   readonly #options: GroupsOptions;
@@ -72,6 +76,10 @@ export class Groups implements GroupPort {
 
   async join(request: JoinRequest, listener: MemberListener): Promise<Membership> {
     checkGroupId(request.groupId);
+    const { instanceId: given } = request;
+    if (given !== undefined && memberOfHidden(given) !== undefined) {
+      throw new LogError('INVALID_REQUEST', `groupInstanceId ${JSON.stringify(given)} is what gateways call a member.`);
+    }
     this.#mustBeOpen();
     const holder: Holder = { listener, answering: true };
     const member =
@@ -258,7 +266,12 @@ export class Groups implements GroupPort {
 
   async close(): Promise<void> {
     this.#closed = true;
-    for (const member of [...this.#members.values()]) member.stop();
+    const { cluster, clock } = this.#options;
+    const members = [...this.#members.values()];
+    const isLost = (member: HeldMember): boolean => cluster.settings.resumeSecret === undefined && member.hidden;
+    for (const member of members) if (!isLost(member)) member.stop();
+    // Nobody can take these up: what they have goes to others now, not when their sessions end.
+    await within(clock, LEAVE_WITHIN_MS, Promise.all(members.filter(isLost).map((member) => member.leave())));
   }
 
   #ofGroup(groupId: string): HeldMember[] {

@@ -1,6 +1,7 @@
 // Speaks for one member to its coordinator in Kafka's newer protocol: one heartbeat at a time, at once when there is news, else when the coordinator wants one. Knows nothing of who the member's client is.
 import { LogError } from 'distributedlog/protocol';
 import type { Assignment, MemberWishes, PartitionRef } from 'distributedlog/server';
+import type { Cluster } from '../../cluster.ts';
 import { brokerError, toLogError } from '../../errors.ts';
 import { pause } from '../../pause.ts';
 import { Holding, type NamedPartition } from '../holding.ts';
@@ -29,13 +30,21 @@ interface Waiter {
   reject(error: LogError): void;
 }
 
+/** What is needed of a cluster. */
+export type DriverCluster = Pick<Cluster, 'coordinator' | 'metadata' | 'refresh' | 'settings'>;
+interface Context extends Pick<DriverContext, 'clock'> {
+  readonly cluster: DriverCluster;
+}
+
 export class ConsumerDriver implements MemberDriver {
   readonly memberId: string;
-  readonly #context: DriverContext;
+  readonly #context: Context;
   readonly #request: DriverRequest;
   readonly #listener: DriverListener;
   readonly #heartbeats: Heartbeats;
   readonly #holding = new Holding();
+  /** Of topics by their ids. */
+  readonly #names = new Map<string, string>();
   #waiters: Waiter[] = [];
   #beats = 0;
   #failures = 0;
@@ -47,7 +56,7 @@ export class ConsumerDriver implements MemberDriver {
   #intervalMs = RETRY_MAX_MS;
   #cancelTimer: (() => void) | undefined;
 
-  constructor(context: DriverContext, request: DriverRequest, listener: DriverListener) {
+  constructor(context: Context, request: DriverRequest, listener: DriverListener) {
     this.#context = context;
     this.#request = request;
     this.#listener = listener;
@@ -210,8 +219,9 @@ export class ConsumerDriver implements MemberDriver {
       if (holder === undefined) return error;
       if (holder.memberId === this.memberId && holder.memberEpoch !== LEAVES_FOR_A_WHILE) return error;
       return brokerError(CODES.FENCED_INSTANCE_ID, this.#about(), {});
-    } catch (cause) {
-      return toLogError(cause, this.#about()).retriable ? error : toLogError(cause, this.#about());
+    } catch {
+      // Its coordinator cannot say more now.
+      return error;
     }
   }
 
@@ -244,19 +254,32 @@ export class ConsumerDriver implements MemberDriver {
 
   /** Takes on what the coordinator says the member should own; true: that is something else than it was told last. */
   async #learn(): Promise<boolean> {
-    const { cluster } = this.#context;
     const { assignment } = this.#heartbeats;
-    if (assignment.some(({ topicId }) => !cluster.metadata.byId.has(topicId))) {
-      // A topic may be gone again, or the cluster out of reach: then its partitions are told later, or never.
-      await cluster.refresh().catch(() => undefined);
-    }
+    await this.#name(assignment.map(({ topicId }) => topicId));
     const partitions = assignment.flatMap(({ topicId, partitions: numbers }): NamedPartition[] => {
-      const topic = cluster.metadata.byId.get(topicId)?.name;
+      const topic = this.#names.get(topicId);
       return topic === undefined ? [] : numbers.map((partition) => ({ topic, topicId, partition }));
     });
     const changed = this.#holding.assign(partitions);
     this.#heartbeats.own(this.#holding.owned(), false);
     return changed;
+  }
+
+  /** Topics keep their names, and what a broker does not know just now the coordinator does. */
+  async #name(topicIds: readonly string[]): Promise<void> {
+    const { cluster } = this.#context;
+    const isUnknown = (topicId: string): boolean => !this.#names.has(topicId);
+    const look = (): void => {
+      for (const topicId of topicIds.filter(isUnknown)) {
+        const name = cluster.metadata.byId.get(topicId)?.name;
+        if (name !== undefined) this.#names.set(topicId, name);
+      }
+    };
+    look();
+    if (!topicIds.some(isUnknown)) return;
+    // A new topic may be gone again, or the cluster out of reach: its partitions are told after a later heartbeat, or never.
+    await cluster.refresh().catch(() => undefined);
+    look();
   }
 
   async #holder(): Promise<DescribedMember | undefined> {
