@@ -169,36 +169,44 @@ export class Offsets {
         ),
       );
       for (const one of located) {
-        const { topicId, partition } = one.query;
-        const { name } = one.leader.topic;
-        const about = `Offsets of partition ${partition} of topic "${name}"`;
-        const found = byPartition.get(`${name}/${partition}`);
-        if (found === undefined) {
-          answers[one.index] = failed(one, new LogError('BROKER_NOT_AVAILABLE', `${about}: the broker left it out.`));
-          continue;
-        }
-        if (found.errorCode !== 0) {
-          const error = brokerError(found.errorCode, about, { topic: name, partition });
-          // The topic is there, as far as the cluster says: this broker does not know yet.
-          const young = error.code === 'UNKNOWN_TOPIC_OR_PARTITION';
-          const known = young
-            ? new LogError('NOT_LEADER_OR_FOLLOWER', error.message, { topic: name, partition })
-            : error;
-          answers[one.index] = failed(one, known);
-          continue;
-        }
-        answers[one.index] = {
-          topicId,
-          partition,
-          offset: found.offset < 0n ? null : offsetOf(found.offset, about),
-          timestamp: found.timestamp < 0n ? undefined : Number(found.timestamp),
-          leaderEpoch: found.leaderEpoch < 0 ? undefined : found.leaderEpoch,
-        };
+        answers[one.index] = answerOf(one, byPartition.get(`${one.leader.topic.name}/${one.leader.partition}`));
       }
     } catch (error) {
       for (const one of located) answers[one.index] = failed(one, error);
     }
   }
+}
+
+type Found = ListedOffsets['topics'][number]['partitions'][number];
+
+function answerOf(asked: Located, found: Found | undefined): OffsetAnswer {
+  const { topicId, partition } = asked.query;
+  const topic = asked.leader.topic.name;
+  const about = `Offsets of partition ${partition} of topic "${topic}"`;
+  if (found === undefined) {
+    return failed(
+      asked,
+      new LogError('BROKER_NOT_AVAILABLE', `${about}: the broker left it out.`, { topic, partition }),
+    );
+  }
+  const { errorCode, offset, timestamp, leaderEpoch } = found;
+  if (errorCode !== 0) {
+    const error = brokerError(errorCode, about, { topic, partition });
+    // The topic is there, as far as the cluster says: this broker does not know yet.
+    const isYoung = error.code === 'UNKNOWN_TOPIC_OR_PARTITION';
+    return failed(asked, isYoung ? new LogError('NOT_LEADER_OR_FOLLOWER', error.message, { topic, partition }) : error);
+  }
+  if (offset > BigInt(Number.MAX_SAFE_INTEGER)) {
+    const message = `${about}: offset ${offset} is beyond 2^53 - 1.`;
+    return failed(asked, new LogError('UNKNOWN_SERVER_ERROR', message, { topic, partition }));
+  }
+  return {
+    topicId,
+    partition,
+    offset: offset < 0n ? null : Number(offset),
+    timestamp: timestamp < 0n ? undefined : Number(timestamp),
+    leaderEpoch: leaderEpoch < 0 ? undefined : leaderEpoch,
+  };
 }
 
 function failed({ query: { topicId, partition } }: Asked, error: unknown): OffsetAnswer {
@@ -210,11 +218,4 @@ function timestampOf(at: OffsetQuery['at']): bigint {
   if (at === 'latest') return -1n;
   if (at === 'earliest') return -2n;
   return BigInt(Math.min(Number.MAX_SAFE_INTEGER, Math.max(0, Math.ceil(at))));
-}
-
-/** An offset that a number can hold. */
-export function offsetOf(offset: bigint, about: string): number {
-  const number = Number(offset);
-  if (Number.isSafeInteger(number)) return number;
-  throw new LogError('UNKNOWN_SERVER_ERROR', `${about}: offset ${offset} is beyond 2^53 - 1.`);
 }

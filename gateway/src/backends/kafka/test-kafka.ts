@@ -4,6 +4,7 @@ import { type Clock, systemClock } from 'distributedlog/core';
 import { describe, onTestFinished } from 'vitest';
 import { Cluster } from './cluster.ts';
 import { type KafkaLogOptions, parseKafkaLogOptions } from './options.ts';
+import type { ScriptedCluster } from './test-scripted-broker.ts';
 
 const { KAFKA_BROKERS } = process.env;
 export const brokers: readonly string[] = KAFKA_BROKERS?.split(',') ?? [];
@@ -14,6 +15,15 @@ export const describeWithKafka = describe.skipIf(brokers.length === 0);
 /** A name that no other test has. */
 export function unique(what: string): string {
   return `test.${what}.${randomUUID().slice(0, 13)}`;
+}
+
+/** As `openCluster`, of brokers that answer as they are told. */
+export function openScripted(
+  scripted: ScriptedCluster,
+  options: Partial<KafkaLogOptions> = {},
+  clock: Clock = systemClock,
+): Promise<Cluster> {
+  return openCluster({ brokers: scripted.addresses, ...options }, clock);
 }
 
 /** A cluster that was looked at once; closed when the test ends. */
