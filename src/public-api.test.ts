@@ -3,6 +3,7 @@
 import type { MonoTypeOperatorFunction, Observable } from 'rxjs';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import * as z from 'zod/mini';
+import { decompressors } from './codecs/index.ts';
 import * as entry from './index.ts';
 import {
   Admin,
@@ -61,6 +62,7 @@ describe('the public API', () => {
       clientId: undefined,
       token: async ({ signal }) => String(signal.aborted),
       transport: undefined,
+      decompressors: { ...decompressors, gzip: undefined, lz4: async (bytes: Uint8Array) => bytes },
       requestTimeoutMs: 30_000,
       reconnectBackoffMs: 100,
       reconnectBackoffMaxMs: 10_000,

@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import {
   type ClientFrame,
+  type Decompressors,
   dataFrameHeaderBytes,
   encodeServerFrame,
   LogError,
@@ -418,6 +419,25 @@ describe('a session', () => {
     vi.stubGlobal('DecompressionStream', undefined);
     try {
       expect(await helloOf()).toMatchObject({ type: 'hello', codecs: [] });
+    } finally {
+      vi.unstubAllGlobals();
+    }
+  });
+
+  it('announces the codecs it was given, but none that is undefined, with gzip of its own', async () => {
+    const nothing = () => new Uint8Array(0);
+    const helloOf = async (decompressors: Decompressors) => {
+      const { session, received } = open(undefined, { decompressors });
+      await session.whenLive();
+      return received[0];
+    };
+    expect(await helloOf({ zstd: nothing, snappy: nothing, lz4: undefined })).toMatchObject({
+      codecs: ['gzip', 'snappy', 'zstd'],
+    });
+    vi.stubGlobal('DecompressionStream', undefined);
+    try {
+      expect(await helloOf({ gzip: nothing })).toMatchObject({ codecs: ['gzip'] });
+      expect(await helloOf({ gzip: undefined })).toMatchObject({ codecs: [] });
     } finally {
       vi.unstubAllGlobals();
     }

@@ -124,6 +124,9 @@ describe('decompressing', () => {
     const batch = withRecords(4, new Uint8Array([9, 9]));
     await expect(decompress(batch)).rejects.toThrowError(failure('UNSUPPORTED_COMPRESSION_TYPE'));
     await expect(decompress(batch)).rejects.toThrowError('compressed with zstd; this end has none, gzip.');
+    await expect(
+      decompressBatch(batch, 0, headerOf(batch), MAX, { zstd: undefined, lz4: () => batch }),
+    ).rejects.toThrowError('compressed with zstd; this end has none, gzip, lz4.');
     const codecs = { zstd: (bytes: Uint8Array) => new Uint8Array([...bytes, 1]) };
     const plain = await decompressBatch(batch, 0, headerOf(batch), MAX, codecs);
     expect([...plain.subarray(61)]).toEqual([9, 9, 1]);
