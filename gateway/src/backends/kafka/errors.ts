@@ -74,6 +74,12 @@ export function toLogError(error: unknown, about: string): LogError {
 function causesOf(error: unknown): string {
   const parts: string[] = [];
   for (let at: unknown = error, depth = 0; at instanceof Error && depth < 4; at = at.cause, depth++) {
+    if (at instanceof ResponseError) {
+      // What it says of itself is only which request it was.
+      const said = fieldOf(at.errors[0], 'serverErrorMessage');
+      if (typeof said === 'string' && said !== '') parts.push(said);
+      continue;
+    }
     if (at.message !== '' && !parts.includes(at.message)) parts.push(at.message.replace(/\.$/, ''));
   }
   return parts.length === 0 ? String(error) : parts.join(': ');

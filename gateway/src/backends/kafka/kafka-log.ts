@@ -20,9 +20,12 @@ import { KafkaReads } from './fetch/kafka-reads.ts';
 import { type KafkaGroups, kafkaGroups } from './groups/index.ts';
 import { Offsets } from './offsets.ts';
 import type { KafkaLogSettings } from './options.ts';
-import { within } from './pause.ts';
+import { pause, within } from './pause.ts';
 import { INIT_PRODUCER_ID } from './produce-api.ts';
 import { Topics } from './topics.ts';
+
+const PRODUCER_ID_WITHIN_MS = 5_000;
+const PRODUCER_ID_RETRY_MS = 50;
 
 export interface KafkaLogParts {
   readonly settings: KafkaLogSettings;
@@ -98,7 +101,15 @@ export class KafkaLog implements Log {
 
   async initProducer(): Promise<{ producerId: number; producerEpoch: number }> {
     this.#mustBeOpen();
-    const { errorCode, producerId, producerEpoch } = await this.#cluster.any(INIT_PRODUCER_ID);
+    const { clock } = this.#cluster;
+    const until = clock.now() + PRODUCER_ID_WITHIN_MS;
+    let answer = await this.#cluster.any(INIT_PRODUCER_ID);
+    // A broker that has just begun fetches ids of its own first.
+    while (brokerError(answer.errorCode, '').retriable && clock.now() < until) {
+      await pause(clock, PRODUCER_ID_RETRY_MS);
+      answer = await this.#cluster.any(INIT_PRODUCER_ID);
+    }
+    const { errorCode, producerId, producerEpoch } = answer;
     if (errorCode !== 0) throw brokerError(errorCode, 'InitProducerId');
     if (producerId > BigInt(Number.MAX_SAFE_INTEGER)) {
       throw new LogError('UNKNOWN_SERVER_ERROR', `The broker gave the producer id ${producerId}, beyond 2^53 - 1.`);
