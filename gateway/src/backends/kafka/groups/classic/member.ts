@@ -5,6 +5,7 @@ import { brokerError } from '../../errors.ts';
 import type { Metadata } from '../../metadata.ts';
 import { pause } from '../../pause.ts';
 import { Holding, type NamedPartition } from '../holding.ts';
+import { memberOfHidden } from '../identity.ts';
 import type { DriverContext, DriverListener, DriverRequest, MemberDriver } from '../member-driver.ts';
 import { COOPERATIVE_STICKY, RANGE, union } from './assign.ts';
 import { type ByTopic, decodeAssignment, decodeSubscription, encodeSubscription } from './consumer-protocol.ts';
@@ -85,7 +86,7 @@ export class ClassicMember implements MemberDriver {
   }
 
   async join(): Promise<Assignment> {
-    const { request, topics } = this.#options;
+    const { request, topics, clock } = this.#options;
     try {
       const isOutdated = request.replaces !== undefined && (await this.#recall());
       await this.#rebalance();
@@ -98,8 +99,13 @@ export class ClassicMember implements MemberDriver {
       throw error;
     }
     const assignment = this.#follow();
-    this.#unwatch = topics.onMetadata(() => this.#topicsChanged());
-    void this.#live();
+    // Whoever called is to hear that first.
+    clock.after(0, () => {
+      if (this.#ended) return;
+      this.#unwatch = topics.onMetadata(() => this.#topicsChanged());
+      this.#topicsChanged();
+      void this.#live();
+    });
     return assignment;
   }
 
@@ -361,7 +367,8 @@ export class ClassicMember implements MemberDriver {
     if (this.#ended) throw gone();
   }
   #leaveSilently(): void {
-    if (this.#memberId === '') return;
+    // It may have got in, and not have heard as who. Another one may have the instance id if a client chose it.
+    if (this.#memberId === '' && memberOfHidden(this.#options.request.instanceId) === undefined) return;
     // Where that fails the coordinator finds out by itself.
     this.#options.coordinator.leave(this.#identity()).catch(() => undefined);
   }

@@ -77,7 +77,7 @@ export interface ClassicCoordinator {
   join(args: JoinArgs): Promise<JoinAnswer>;
   sync(args: SyncArgs): Promise<{ readonly errorCode: number; readonly assignment: Buffer }>;
   heartbeat(args: Identity & { readonly generation: number }): Promise<{ readonly errorCode: number }>;
-  /** The code is the member's, if not the whole request's. */
+  /** The code is the member's, if not the whole request's. Without a memberId: whoever has the instanceId. */
   leave(args: Identity): Promise<{ readonly errorCode: number }>;
   describe(): Promise<DescribedGroup | undefined>;
   /** What waits for an answer to `join` or `sync` rejects. */
