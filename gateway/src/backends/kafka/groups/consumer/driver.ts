@@ -79,6 +79,7 @@ export class ConsumerDriver implements MemberDriver {
     const until = clock.now() + cluster.settings.requestTimeoutMs;
     try {
       if (this.#request.replaces !== undefined) await this.#release(this.#request.replaces);
+      this.#mustGoOn();
       for (let attempt = 0; ; attempt++) {
         const outcome = await this.#ask();
         this.#mustGoOn();
