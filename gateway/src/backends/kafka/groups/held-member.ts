@@ -20,6 +20,8 @@ export interface HeldMemberOptions {
   /** It is this gateway's no more. */
   readonly onGone: (member: HeldMember) => void;
   readonly onRebalanced: () => void;
+  /** Its coordinator is being told that it leaves. Never rejects. */
+  readonly onLeaving: (left: Promise<void>) => void;
   /** A coordinator could not be told that the member is gone. */
   readonly onError: (error: unknown, message: string) => void;
 }
@@ -65,6 +67,10 @@ export class HeldMember {
   get principal(): string | undefined {
     return this.#options.principal;
   }
+  /** Its client is not known to have what takes the member up: it still waits for the answer, or that may have been lost. */
+  get isUnanswered(): boolean {
+    return this.tokens.length !== 1;
+  }
   get isGone(): boolean {
     return this.#gone;
   }
@@ -108,11 +114,12 @@ export class HeldMember {
   async leave(): Promise<void> {
     if (this.#gone) return;
     this.#end();
-    try {
-      await this.driver.leave();
-    } catch (error) {
-      this.#options.onError(error, `Member ${this.memberId} of group "${this.groupId}" could not leave`);
-    }
+    const { onLeaving, onError } = this.#options;
+    const left = this.driver
+      .leave()
+      .catch((error: unknown) => onError(error, `Member ${this.memberId} of group "${this.groupId}" could not leave`));
+    onLeaving(left);
+    await left;
   }
 
   /** The coordinator has it no more, or lets somebody else speak for it. */

@@ -57,6 +57,8 @@ export class Groups implements GroupPort {
   readonly #members = new Map<string, HeldMember>();
   /** Members that are being taken up from elsewhere. Never reject. */
   readonly #takingUp = new Map<string, Promise<void>>();
+  /** Coordinators that are being told that a member leaves. Never reject. */
+  readonly #leaving = new Set<Promise<void>>();
   #closed = false;
   #rebalanced = 0;
   #resumed = 0;
@@ -202,6 +204,10 @@ export class Groups implements GroupPort {
       onGone: (gone) => {
         if (this.#members.get(key) === gone) this.#members.delete(key);
       },
+      onLeaving: (left) => {
+        this.#leaving.add(left);
+        void left.then(() => this.#leaving.delete(left));
+      },
       onRebalanced: () => {
         this.#rebalanced++;
       },
@@ -268,10 +274,14 @@ export class Groups implements GroupPort {
     this.#closed = true;
     const { cluster, clock } = this.#options;
     const members = [...this.#members.values()];
-    const isLost = (member: HeldMember): boolean => cluster.settings.resumeSecret === undefined && member.hidden;
-    for (const member of members) if (!isLost(member)) member.stop();
-    // Nobody can take these up: what they have goes to others now, not when their sessions end.
-    await within(clock, LEAVE_WITHIN_MS, Promise.all(members.filter(isLost).map((member) => member.leave())));
+    const isLost = (member: HeldMember): boolean =>
+      member.hidden && (member.isUnanswered || cluster.settings.resumeSecret === undefined);
+    for (const member of members) {
+      // Nobody can take a lost one up: what it has goes to others now, not when its session ends.
+      if (isLost(member)) void member.leave();
+      else member.stop();
+    }
+    await within(clock, LEAVE_WITHIN_MS, Promise.all(this.#leaving));
   }
 
   #ofGroup(groupId: string): HeldMember[] {
