@@ -2,6 +2,9 @@
 // clients, kcat), a gateway process in front of it, and records as every side tells them.
 import { type ChildProcess, type SpawnSyncReturns, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test as base } from '@playwright/test';
 import { Client, type ConsumerRecord } from 'distributedlog';
@@ -108,6 +111,17 @@ export class Kafka {
     return (await this.#tools.tool(`org.apache.kafka.tools.${name}`, all, { input })).stdout.toString('latin1');
   }
 
+  /** A tool that runs until it is told to end. */
+  startTool(name: string, args: readonly string[]): ChildProcess {
+    const all = ['--bootstrap-server', this.bootstrap, ...args];
+    return this.#tools.spawnTool(`org.apache.kafka.tools.${name}`, all, { stdio: ['ignore', 'pipe', 'inherit'] });
+  }
+
+  /** kafka-consumer-groups --describe, as rows by heading. */
+  async describeGroup(group: string, ...more: readonly string[]): Promise<Record<string, string>[]> {
+    return table(await this.tool('consumer.group.ConsumerGroupCommand', ['--describe', '--group', group, ...more]));
+  }
+
   /** Steps of Records.java; resolves with what they are answered by. One at a time. */
   async java(steps: readonly Step[]): Promise<unknown[]> {
     this.#records ??= new RecordsProcess(this.#tools, this.bootstrap);
@@ -197,7 +211,19 @@ export async function readByUs(
   }
 }
 
+/** A table that a tool of Kafka's printed, by its headings. */
+export function table(text: string): Record<string, string>[] {
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  const headings = (lines[0] ?? '').split(/\s{2,}|(?<=\S) (?=\S)/).map((heading) => heading.trim());
+  return lines.slice(1).map((line) => {
+    const cells = line.trim().split(/\s+/);
+    return Object.fromEntries(headings.map((heading, index) => [heading, cells[index] ?? '']));
+  });
+}
+
 export interface KafkaFixtures {
+  /** What members of groups speak, on every test of a file or a block: `test.use`. */
+  readonly groupProtocol: 'auto' | 'consumer' | 'classic';
   /** In front of that Kafka. */
   readonly gateway: GatewayProcess;
   readonly client: Client;
@@ -229,10 +255,15 @@ export const test = base.extend<KafkaFixtures, { readonly kafka: Kafka }>({
     },
     { scope: 'worker', timeout: 300_000 },
   ],
-  gateway: async ({ kafka }, use) => {
-    const gateway = await GatewayProcess.startOnKafka(kafka.bootstrap);
+  groupProtocol: ['auto', { option: true }],
+  gateway: async ({ kafka, groupProtocol }, use) => {
+    const dir = mkdtempSync(join(tmpdir(), 'dlog-interop-'));
+    const config = join(dir, 'dlog.json');
+    writeFileSync(config, JSON.stringify({ kafka: { groupProtocol } }));
+    const gateway = await GatewayProcess.startOnKafka(kafka.bootstrap, ['--config', config]);
     await use(gateway);
     await gateway.dispose();
+    rmSync(dir, { recursive: true });
   },
   client: async ({ gateway }, use) => {
     const client = new Client({ bootstrapServers: gateway.url, clientId: 'interop' });
