@@ -1,10 +1,10 @@
 // `npm run bench -- kafka`: a Node consumer through a gateway on Kafka, against consumers that read the same topic from the
 // same broker directly: catch-up, and the latency that the gateway adds. Each consumer in a process of its own, in turn.
-import { type ChildProcess, fork, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { type ChildProcess, fork } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { startBroker, startGateway } from './kafka-ends.ts';
 import type { ReaderName, ReaderNews, Reading, Task } from './kafka-readers.ts';
 import { Records } from './kafka-records.ts';
 import { alternate, median } from './stats.ts';
@@ -92,48 +92,6 @@ function isOf<T extends ReaderNews['type']>(news: ReaderNews, type: T): news is 
 interface Ends {
   readonly broker: string;
   readonly gateway: string;
-  close(): Promise<void>;
-}
-
-async function startGateway(broker: string): Promise<{ readonly url: string; readonly child: ChildProcess }> {
-  const dlog = fileURLToPath(new URL('../../gateway/bin/dlog.js', import.meta.url));
-  const child = spawn(process.execPath, [dlog, 'gateway', '--kafka', broker, '--port', '0', '--log-level', 'error'], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const [line] = await Promise.race([
-    once(child.stdout, 'data'),
-    once(child, 'exit').then(([code]) => Promise.reject(new Error(`the gateway ended with ${code}`))),
-  ]);
-  const url = /ws:\/\/[^\s,]+/.exec(String(line))?.[0];
-  if (url === undefined) throw new Error(`no address in ${line}`);
-  return { url, child };
-}
-
-async function startEnds(): Promise<Ends> {
-  const closers: (() => unknown)[] = [];
-  let broker = process.env.KAFKA_BROKERS;
-  if (broker === undefined || broker === '') {
-    progress('starting a broker');
-    const harness: { startCluster(options: object): Promise<{ bootstrap: string; close(): Promise<void> }> } =
-      await import(new URL('../../e2e/kafka/cluster.mjs', import.meta.url).href);
-    // Compiled fully: what is measured is not how the broker warms up.
-    const cluster = await harness.startCluster({ jvm: ['-Xms1g', '-Xmx1g', '-XX:+UseG1GC'] });
-    closers.push(() => cluster.close());
-    broker = cluster.bootstrap;
-  }
-  let gateway = '';
-  if (!options.rivals) {
-    const { url, child } = await startGateway(broker);
-    gateway = url;
-    closers.unshift(() => child.kill('SIGKILL'));
-  }
-  return {
-    broker,
-    gateway,
-    async close() {
-      for (const close of closers) await close();
-    },
-  };
 }
 
 const readers = (): ReaderName[] =>
@@ -280,7 +238,10 @@ if (options.help) {
   console.log(HELP);
 } else {
   const rounds = options.quick ? 1 : Number(options.rounds);
-  const ends = await startEnds();
+  progress('starting broker and gateway');
+  const broker = await startBroker();
+  const gateway = options.rivals ? undefined : await startGateway(broker.bootstrap);
+  const ends: Ends = { broker: broker.bootstrap, gateway: gateway?.url ?? '' };
   const records = new Records(ends.broker);
   try {
     const rows = await catchUps(ends, records, rounds);
@@ -289,8 +250,9 @@ if (options.help) {
     const tables = [rows.length > 0 ? table(rows) : '', late.length > 0 ? latencyTable(late) : ''].filter(Boolean);
     console.log(options.json ? JSON.stringify([...rows, ...late], null, 2) : tables.join('\n\n'));
   } finally {
+    gateway?.child.kill('SIGKILL');
     await records.close();
-    await ends.close();
+    await broker.close();
   }
   process.exit(0);
 }

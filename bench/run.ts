@@ -20,7 +20,8 @@ Catch-up of a Node consumer from the embedded log, against a raw WebSocket and a
   --help        this text
 
 npm run bench -- rebalance [--help]: how long a group takes to settle.
-npm run bench -- kafka [--help]: through a gateway on Kafka, against consumers that read the broker directly.`;
+npm run bench -- kafka [--help]: through a gateway on Kafka, against consumers that read the broker directly.
+npm run bench -- footprint [--help]: memory, processor time and connections of a gateway on Kafka.`;
 
 const { values: options } = parseArgs({
   options: {
