@@ -1,26 +1,3 @@
-// The conformance cases of the consumer, over real sockets and on a real Kafka; skipped where KAFKA_BROKERS is not set.
-import { consumerCases } from 'distributedlog/testing';
-import { it } from 'vitest';
-import { runOverSockets } from '../../test-conformance.ts';
-import { kafkaLog } from './index.ts';
-import { brokers, describeWithKafka, openCluster, unique } from './test-kafka.ts';
-import { Namespace } from './test-namespace.ts';
+import { consumerCasesWith } from './test-consumer-cases.ts';
 
-const resumeSecret = 'the same whenever a gateway starts';
-
-describeWithKafka('the consumer, over sockets and on Kafka', () => {
-  for (const one of consumerCases) {
-    it(`${one.rules.join(' ')}: ${one.name}`, async () => {
-      const namespace = new Namespace(unique('case'), await openCluster());
-      const { autoCreateTopics = true } = one;
-      try {
-        await runOverSockets(one, {
-          open: async () => namespace.within(await kafkaLog({ brokers, autoCreateTopics, resumeSecret })),
-          retain: () => namespace.retain(),
-        });
-      } finally {
-        await namespace.clear();
-      }
-    });
-  }
-});
+consumerCasesWith('consumer');

@@ -1,0 +1,3 @@
+import { consumerCasesWith } from './test-consumer-cases.ts';
+
+consumerCasesWith('classic');
