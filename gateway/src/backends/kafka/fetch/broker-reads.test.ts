@@ -37,6 +37,7 @@ function setUp(limits: Partial<FetchLimits> = {}) {
     });
     const whole = from(TOPIC, request.offset, { maxWaitMs: 30_000, ...request });
     const pending = new PendingRead(whole, { clock, nothing, timeoutMs: 60_000, onHurry: (one) => group.add(one) });
+    pending.leader = 1;
     group.add(pending);
     return pending;
   };

@@ -84,15 +84,20 @@ export class BrokerReads {
   }
 
   add(read: PendingRead): void {
-    if (read.over) return;
+    if (!this.#isMine(read)) return;
     const slot = this.#underWay.get(slotKey(read));
-    // Nobody joins a request that may take longer than he wants to wait.
-    if (slot !== undefined && (!slot.waits || read.how === 'wait')) {
+    // What a request that is under way does not bring may have come since: only who waits anyway may join it.
+    if (slot !== undefined && read.how === 'wait') {
       slot.reads.add(read);
       return;
     }
     this.#queue.add(read);
     this.#pumpSoon();
+  }
+
+  /** Not answered, and not gone to another broker or in with those that do not wait. */
+  #isMine({ over, leader, patient }: PendingRead): boolean {
+    return !over && leader === this.#kind.nodeId && patient === this.#kind.patient;
   }
 
   /** The sessions that the broker keeps for us, which it may forget. */
@@ -133,7 +138,7 @@ export class BrokerReads {
     let bytes = 0;
     for (const read of this.#queue) {
       const { how, key, leaderEpoch, request } = read;
-      if (read.over) {
+      if (!this.#isMine(read)) {
         this.#queue.delete(read);
         continue;
       }
@@ -199,8 +204,7 @@ export class BrokerReads {
     for (const slot of slots) {
       const key = slotKeyOf(slot.key, slot.offset);
       if (this.#underWay.get(key) === slot) this.#underWay.delete(key);
-      // Those that wait no longer are asked for by others.
-      for (const read of slot.reads) if (read.over || (waits && !read.waits)) slot.reads.delete(read);
+      for (const read of slot.reads) if (!this.#isMine(read)) slot.reads.delete(read);
     }
     if (answer === undefined) {
       for (const { reads } of slots)

@@ -63,7 +63,12 @@ export class KafkaReads {
       failed: (read, why) => void this.#failed(read, why),
       counted: (answer) => this.#count(answer),
     };
-    this.#stopListening = cluster.onMetadata(({ brokers }) => {
+    this.#stopListening = cluster.onMetadata(({ brokers, byId }) => {
+      // The old leader may not be there to say that it is none.
+      for (const read of this.#pending) {
+        const leader = byId.get(read.request.topicId)?.partitions[read.request.partition]?.leader ?? -1;
+        if (read.leader >= 0 && leader >= 0 && leader !== read.leader) this.#route(read);
+      }
       for (const [key, { kind, reads }] of this.#brokers) {
         if (!brokers.has(kind.nodeId) && reads.size === 0) this.#brokers.delete(key);
       }
@@ -117,6 +122,7 @@ export class KafkaReads {
     if (read.over) return;
     try {
       const leader = this.#cluster.leaderOf(read.request);
+      read.leader = leader.leader;
       read.leaderEpoch = leader.leaderEpoch;
       const { isolation } = read.request;
       this.#readsAt({ nodeId: leader.leader, isolation, patient: read.patient }).add(read);
@@ -140,6 +146,7 @@ export class KafkaReads {
   async #failed(read: PendingRead, why: number | LogError): Promise<void> {
     const error = typeof why === 'number' ? this.#errorOf(read, why) : why;
     read.failure = error;
+    read.leader = -1;
     if (error.code === 'OFFSET_OUT_OF_RANGE') return this.#outOfRange(read, error);
     const { clock } = this.#cluster;
     const waitMs = Math.min(RETRY_MIN_MS * 2 ** read.failures++, RETRY_MAX_MS);

@@ -25,7 +25,8 @@ export class PendingRead {
   how: HowToAsk;
   /** Until there is something; false: for what there is. */
   waits: boolean;
-  /** Of the partition, as of the last look at who leads it. */
+  /** The broker that is to answer it, and the partition's epoch there; −1: none now. */
+  leader = -1;
   leaderEpoch = -1;
   /** What kept it from being answered; the read goes on as long as its time allows. */
   failure: LogError | undefined;
