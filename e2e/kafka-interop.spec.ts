@@ -187,6 +187,8 @@ test('aborted transactions are not read: several of one producer, of two that in
   const seen = await readByUs(client, topic);
   expect(values(seen)).toEqual(values(committed));
   expect(seen).toEqual(await kafka.readByJava(topic, 'read_committed'));
+  // Batch by batch: what a transaction wrote, and how it ended, come far apart.
+  expect(await readByUs(client, topic, 'read_committed', 1)).toEqual(seen);
   const everything = await readByUs(client, topic, 'read_uncommitted');
   expect(everything).toEqual(await kafka.readByJava(topic, 'read_uncommitted'));
   expect(everything.length).toBe(30 * 12);

@@ -193,8 +193,9 @@ export async function readByUs(
   client: Client,
   topic: string,
   isolationLevel: 'read_uncommitted' | 'read_committed' = 'read_committed',
+  maxPartitionFetchBytes?: number,
 ): Promise<Told[]> {
-  const consumer = client.consumer({ isolationLevel, autoOffsetReset: 'earliest' });
+  const consumer = client.consumer({ isolationLevel, autoOffsetReset: 'earliest', maxPartitionFetchBytes });
   try {
     const partitions = await consumer.partitionsFor(topic);
     await consumer.assign(partitions.map(({ partition }) => ({ topic, partition })));
