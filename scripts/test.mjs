@@ -81,7 +81,7 @@ const STAGES = {
     () => {
       const report = join(reports, 'unit.json');
       const args = existsSync(report) ? ['--report', report] : [];
-      return run(process.execPath, [join(root, 'scripts/conformance.mjs'), '--check', ...args], { quiet: true });
+      return run(process.execPath, [join(root, 'scripts/conformance.mjs'), '--check', ...args]);
     },
   ],
 };

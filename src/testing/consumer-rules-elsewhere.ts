@@ -71,4 +71,5 @@ export const checkedElsewhere: Partial<Record<RuleId, readonly NamedTest[]>> = {
   'promise-1': in_('e2e/groups.spec.ts', 'five members, tabs and processes: every record is processed'),
   'promise-7': in_('e2e/groups.spec.ts', 'five members, tabs and processes: every record is processed'),
   'promise-11': in_('gateway/src/backends/embedded/kill.test.ts', 'what was acknowledged survives kill -9'),
+  'promise-12': in_('e2e/kafka-cluster.spec.ts', 'brokers and gateways die and come back'),
 };

@@ -19,8 +19,6 @@ export interface ConsumerRule {
   readonly section: string;
   readonly text: string;
   readonly checkedBy: readonly NamedTest[];
-  /** The only backend it is about; every backend without it. */
-  readonly onlyOn?: string;
 }
 
 const SECTIONS: Readonly<Record<string, string>> = {
@@ -35,16 +33,12 @@ const SECTIONS: Readonly<Record<string, string>> = {
   promise: 'What is promised',
   api: 'What the consumer shows of itself',
 };
-const ONLY_ON: Partial<Record<RuleId, string>> = { 'promise-12': 'Apache Kafka' };
 
 /** In the order of their sections, then of their numbers. */
 export const consumerRules: readonly ConsumerRule[] = Object.entries(SECTIONS).flatMap(([prefix, section]) =>
   Object.entries(texts).flatMap(([key, text]): ConsumerRule[] => {
     if (!isRuleId(key) || !key.startsWith(`${prefix}-`)) return [];
-    const onlyOn = ONLY_ON[key];
-    return [
-      { id: key, section, text, checkedBy: checkedElsewhere[key] ?? [], ...(onlyOn === undefined ? {} : { onlyOn }) },
-    ];
+    return [{ id: key, section, text, checkedBy: checkedElsewhere[key] ?? [] }];
   }),
 );
 function isRuleId(key: string): key is RuleId {
