@@ -74,7 +74,9 @@ describe('snappy', () => {
       ['a length without an end', Uint8Array.of(255, 255, 255, 255, 255, 255)],
       ['a length only', Uint8Array.of(5)],
       ['more than so few bytes can be', Uint8Array.of(255, 255, 255, 7, 0, 65)],
+      ['less than it says', Uint8Array.of(9, 4, 65, 66)],
       ['a repetition before anything', Uint8Array.of(4, 1, 1)],
+      ['a repetition of the block before', Buffer.concat([framed, Uint8Array.of(0, 0, 0, 3, 4, 1, 1)])],
       ['a repetition from before the beginning', Uint8Array.of(6, 4, 65, 66, 1, 3)],
       ['a distance of 0', Uint8Array.of(6, 4, 65, 66, 1, 0)],
       ['a literal that goes on behind the end', Uint8Array.of(9, 32, 65, 66)],
@@ -91,5 +93,7 @@ describe('snappy', () => {
     for (const [what, bytes] of damaged) {
       expect(() => snappy(bytes, MAX), what).toThrowError(failure('CORRUPT_MESSAGE'));
     }
+    // Before it has allocated what the block only says.
+    expect(() => snappy(Uint8Array.of(255, 255, 255, 7, 0, 65), MAX)).toThrowError('cannot be');
   });
 });
