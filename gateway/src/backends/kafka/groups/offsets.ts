@@ -13,6 +13,7 @@ import { brokerError } from '../errors.ts';
 import { pause, within } from '../pause.ts';
 import type { HeldMember } from './held-member.ts';
 import { keyOf } from './holding.ts';
+import type { MemberDriver } from './member-driver.ts';
 import {
   type CommitResponse,
   type FetchedGroup,
@@ -26,14 +27,23 @@ import {
 export type KnownOffsets = ReadonlyMap<string, CommittedOffset & { readonly topic: string }>;
 
 const RETRY_MS = 50;
+/** Kafka's number for: a transaction is about to change the offset. */
+const UNSTABLE_OFFSET_COMMIT = 88;
+
+/** What is needed of a cluster. */
+export type OffsetsCluster = Pick<Cluster, 'coordinator' | 'metadata' | 'refresh' | 'settings'>;
+/** What is needed of a member that commits. */
+export type Committer = Pick<HeldMember, 'memberId' | 'instanceId' | 'isGone'> & {
+  readonly driver: Pick<MemberDriver, 'memberId' | 'memberEpoch' | 'owns' | 'refresh'>;
+};
 
 export class GroupOffsets {
-  readonly #cluster: Cluster;
+  readonly #cluster: OffsetsCluster;
   readonly #clock: Clock;
   /** The last commit of each member of each group that has one under way; '' for those of no member. */
   readonly #pending = new Map<string, Map<string, Promise<unknown>>>();
 
-  constructor(cluster: Cluster, clock: Clock) {
+  constructor(cluster: OffsetsCluster, clock: Clock) {
     this.#cluster = cluster;
     this.#clock = clock;
   }
@@ -41,7 +51,7 @@ export class GroupOffsets {
   /** `member`: who commits; undefined: the group should have none. Each wrong entry is refused by itself. */
   async commit(
     groupId: string,
-    member: HeldMember | undefined,
+    member: Committer | undefined,
     offsets: readonly GroupOffsetToCommit[],
   ): Promise<CommitAnswer[]> {
     const check = (offset: GroupOffsetToCommit): CommitAnswer =>
@@ -81,14 +91,21 @@ export class GroupOffsets {
 
   async #send(
     groupId: string,
-    member: HeldMember | undefined,
+    member: Committer | undefined,
     offsets: readonly GroupOffsetToCommit[],
     check: (offset: GroupOffsetToCommit) => CommitAnswer,
   ): Promise<Map<GroupOffsetToCommit, CommitAnswer>> {
     const until = this.#clock.now() + this.#cluster.settings.requestTimeoutMs;
     const answers = new Map<GroupOffsetToCommit, CommitAnswer>();
-    for (let left = offsets; left.length > 0; ) {
-      const epoch = member?.driver.memberEpoch ?? -1;
+    for (let waiting = offsets; ; ) {
+      // Checked again every time: what the member owns changes while a commit waits, and coordinators do not look at that.
+      const left = waiting.filter((offset) => {
+        const answer = check(offset);
+        if (answer.error !== undefined) answers.set(offset, answer);
+        return answer.error === undefined;
+      });
+      if (left.length === 0) return answers;
+      const epoch = member?.driver.memberEpoch;
       const codes = await this.#ask(groupId, member, left);
       const again: GroupOffsetToCommit[] = [];
       let last: LogError | undefined;
@@ -106,34 +123,33 @@ export class GroupOffsets {
         } else if (isOfTheGroup(error)) throw error;
         else answers.set(offset, { topicId, partition, error });
       }
-      if (last === undefined) break;
       const waitMs = until - this.#clock.now();
-      if (waitMs <= 0) throw last;
-      // What the member owns may have changed with its epoch.
-      if (member === undefined || member.driver.memberEpoch !== epoch)
-        await pause(this.#clock, Math.min(RETRY_MS, waitMs));
-      else await within(this.#clock, waitMs, member.driver.refresh());
-      left = again.filter((offset) => {
-        const answer = check(offset);
-        if (answer.error !== undefined) answers.set(offset, answer);
-        return answer.error === undefined;
-      });
+      if (last !== undefined && waitMs <= 0) throw last;
+      if (again.length > 0) {
+        const isOld = member !== undefined && member.driver.memberEpoch === epoch;
+        if (isOld) await within(this.#clock, waitMs, member.driver.refresh());
+        if (member?.driver.memberEpoch === epoch) await pause(this.#clock, Math.min(RETRY_MS, waitMs));
+      }
+      waiting = again;
     }
-    return answers;
   }
 
   /** Error codes by partition. */
   async #ask(
     groupId: string,
-    member: HeldMember | undefined,
+    member: Committer | undefined,
     offsets: readonly GroupOffsetToCommit[],
   ): Promise<Map<string, number>> {
     const ids = new Map<string, string>();
     const topics = new Map<string, GroupOffsetToCommit[]>();
     for (const offset of offsets) {
-      const { name } = this.#cluster.topic(offset.topicId);
+      const name = this.#cluster.metadata.byId.get(offset.topicId)?.name;
+      if (name === undefined)
+        throw new LogError('UNKNOWN_TOPIC_ID', `There is no topic with the id ${offset.topicId}.`);
       ids.set(name, offset.topicId);
-      topics.set(name, [...(topics.get(name) ?? []), offset]);
+      const ofTopic = topics.get(name);
+      if (ofTopic === undefined) topics.set(name, [offset]);
+      else ofTopic.push(offset);
     }
     const request = {
       groupId,
@@ -195,9 +211,10 @@ export class GroupOffsets {
       );
       const [answer] = groups;
       if (answer !== undefined && answer.errorCode !== 0) throw brokerError(answer.errorCode, `Group "${groupId}"`);
-      const known = this.known(answer);
-      const unsettled = [...known.values()].some(({ error }) => error?.retriable);
-      if (!unsettled || this.#clock.now() + RETRY_MS >= until) return known;
+      const isUnsettled = answer?.topics.some(({ partitions }) =>
+        partitions.some(({ errorCode }) => errorCode === UNSTABLE_OFFSET_COMMIT),
+      );
+      if (isUnsettled !== true || this.#clock.now() + RETRY_MS >= until) return this.known(answer);
       await pause(this.#clock, RETRY_MS);
     }
   }
@@ -245,7 +262,7 @@ function codeOfCommit({ topics }: CommitResponse): number {
 }
 
 /** The same commit may be taken a little later. */
-function mayPass({ code }: LogError, member: HeldMember | undefined): boolean {
+function mayPass({ code }: LogError, member: Committer | undefined): boolean {
   if (code === 'STALE_MEMBER_EPOCH' || code === 'REBALANCE_IN_PROGRESS') return member !== undefined && !member.isGone;
   return code === 'COORDINATOR_LOAD_IN_PROGRESS';
 }

@@ -1,0 +1,85 @@
+// Whom a resume token takes up, and whom not; and what members are called.
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { clientIdOf, hiddenInstanceId, memberOfHidden, newMemberId } from './identity.ts';
+import { ResumeTokens, type TokenSubject } from './resume-tokens.ts';
+
+const secret = 'the same on every gateway of this cluster';
+const subject: TokenSubject = { groupId: 'g', memberId: 'm', instanceId: 'i', principal: undefined };
+
+describe('a resume token', () => {
+  it('is good wherever the secret is known, and another one each time', () => {
+    const [here, there] = [new ResumeTokens(secret), new ResumeTokens(secret)];
+    const tokens = Array.from({ length: 10 }, () => here.issue(subject, 'life'));
+    expect(new Set(tokens).size).toBe(10);
+    for (const token of tokens) {
+      expect(token).toMatch(/^[\w-]{75}$/);
+      expect(there.check(token, subject, 'life')).toBe('good');
+    }
+  });
+
+  it('is spent as soon as the coordinator calls the member something else', () => {
+    const tokens = new ResumeTokens(secret);
+    expect(tokens.check(tokens.issue(subject, 'life'), subject, 'another')).toBe('spent');
+  });
+
+  it('is worth nothing for anybody else, nor under another secret', () => {
+    const tokens = new ResumeTokens(secret);
+    const token = tokens.issue(subject, 'life');
+    const others: Partial<TokenSubject>[] = [
+      { groupId: 'h' },
+      { memberId: 'n' },
+      { instanceId: 'j' },
+      { principal: 'alice' },
+      { principal: '' },
+      { groupId: 'g","m', memberId: '' },
+    ];
+    for (const other of others) expect(tokens.check(token, { ...subject, ...other }, 'life')).toBe('forged');
+    for (const tokens of [new ResumeTokens(`${secret}.`), new ResumeTokens(undefined)]) {
+      expect(tokens.check(token, subject, 'life')).toBe('forged');
+    }
+  });
+
+  it('of a process without a secret is good in that process only', () => {
+    const [here, there] = [new ResumeTokens(undefined), new ResumeTokens(undefined)];
+    const token = here.issue(subject, 'life');
+    expect([here.check(token, subject, 'life'), there.check(token, subject, 'life')]).toEqual(['good', 'forged']);
+  });
+
+  it('cannot be made up', () => {
+    const tokens = new ResumeTokens(secret);
+    const good = Buffer.from(tokens.issue(subject, 'life'), 'base64url');
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 80 }), (bytes) => {
+        expect(tokens.check(Buffer.from(bytes).toString('base64url'), subject, 'life')).toBe('forged');
+      }),
+    );
+    for (let at = 0; at < good.length; at++) {
+      const bent = Buffer.from(good);
+      bent[at] = (bent[at] ?? 0) ^ 1;
+      expect(tokens.check(bent.toString('base64url'), subject, 'life')).toBe('forged');
+    }
+    for (const text of ['', ' ', '✓', 'a'.repeat(128)]) expect(tokens.check(text, subject, 'life')).toBe('forged');
+  });
+});
+
+describe('what a member is called', () => {
+  it('says which client it is, fits where clients must repeat it, and is nobody else’s', () => {
+    fc.assert(
+      fc.property(fc.string({ maxLength: 300, unit: 'binary' }), (clientId) => {
+        const memberId = newMemberId(clientId, Math.random);
+        expect(memberId).toMatch(/^[\w.-]{37,64}$/);
+        expect(newMemberId(clientId, Math.random)).not.toBe(memberId);
+        expect(memberOfHidden(hiddenInstanceId(memberId))).toBe(memberId);
+      }),
+    );
+    expect(clientIdOf(newMemberId('billing-7', Math.random))).toBe('billing-7');
+    expect(clientIdOf('a Java consumer-7')).toBe('a Java consumer-7');
+  });
+
+  it('is not taken for an instance id that a client may have', () => {
+    for (const instanceId of ['host-1', 'dlog.', 'dlog.x', newMemberId('x', Math.random)]) {
+      expect(memberOfHidden(instanceId)).toBeUndefined();
+    }
+  });
+});
