@@ -26,6 +26,8 @@ class Bench {
   /** Of the next answers: by partition, else of all partitions. */
   codes: (number | Record<number, number>)[] = [];
   fetches: FetchResponse[] = [];
+  /** How many commits had come before each fetch. */
+  readonly fetchedAfter: number[] = [];
   readonly offsets: GroupOffsets;
   epoch = 3;
   owned = new Set([0, 1]);
@@ -60,6 +62,7 @@ class Bench {
         await new Promise<void>((resolve) => this.clock.after(LATENCY_MS, resolve));
         // What the family's requests are answered with is what is answered here.
         if (family.name === 'OffsetCommit') return this.#commit(args[0] as CommitRequest) as Answer;
+        this.fetchedAfter.push(this.commits.length);
         return this.fetches.shift() as Answer;
       },
     };
@@ -220,10 +223,12 @@ describe('committed offsets', () => {
   it('are those of commits made before', async () => {
     const bench = new Bench();
     bench.fetches = [answer(0, 1n)];
+    bench.codes = [CODES.LOADING];
     const commit = bench.commit(1);
     const committed = bench.offsets.committed('g', [ref]);
     await bench.run(Promise.all([commit, committed]));
     expect((await committed)[0]).toMatchObject({ offset: 1, metadata: '' });
+    expect(bench.fetchedAfter).toEqual([2]);
   });
 
   it('that a transaction is about to change are waited for', async () => {
