@@ -41,6 +41,16 @@ const API_VERSIONS = createAPI<[], BrokerVersions | undefined>(
   false,
 );
 
+/** Of all connections of a cluster, since it was opened. */
+export interface LinkCounts {
+  requests: number;
+  /** Without an answer. */
+  failures: number;
+  connects: number;
+  /** What brokers told us to wait. */
+  throttledMs: number;
+}
+
 interface Live {
   readonly connection: Connection;
   readonly versions: BrokerVersions;
@@ -50,13 +60,15 @@ export class BrokerLink {
   readonly address: BrokerAddress;
   readonly #settings: KafkaLogSettings;
   readonly #clock: Clock;
+  readonly #counts: LinkCounts;
   #live: Promise<Live> | undefined;
   #connection: Connection | undefined;
   #lastFailure: { readonly at: number; readonly error: LogError } | undefined;
   #throttledUntil = 0;
   #closed = false;
 
-  constructor(address: BrokerAddress, settings: KafkaLogSettings, clock: Clock) {
+  constructor(address: BrokerAddress, settings: KafkaLogSettings, clock: Clock, counts: LinkCounts) {
+    this.#counts = counts;
     this.address = address;
     this.#settings = settings;
     this.#clock = clock;
@@ -88,12 +100,17 @@ export class BrokerLink {
     }
     const waitMs = this.#throttledUntil - this.#clock.now();
     if (waitMs > 0) await pause(this.#clock, waitMs);
+    this.#counts.requests++;
     try {
       const answer = await common[1](connection, ...args);
       const throttleMs = fieldOf(answer, 'throttleTimeMs');
-      if (typeof throttleMs === 'number' && throttleMs > 0) this.#throttledUntil = this.#clock.now() + throttleMs;
+      if (typeof throttleMs === 'number' && throttleMs > 0) {
+        this.#throttledUntil = this.#clock.now() + throttleMs;
+        this.#counts.throttledMs += throttleMs;
+      }
       return answer;
     } catch (error) {
+      this.#counts.failures++;
       const known = toLogError(error, about);
       // An answer that comes after its time would be taken for the next one's: the connection is of no use any more.
       this.#drop(connection);
@@ -151,6 +168,7 @@ export class BrokerLink {
         throw new LogError('UNSUPPORTED_VERSION', `${what}.`);
       }
       this.#lastFailure = undefined;
+      this.#counts.connects++;
       return { connection, versions };
     } catch (error) {
       const known = toLogError(error, `Kafka at ${this.where}`);

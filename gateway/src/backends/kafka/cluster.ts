@@ -4,7 +4,7 @@ import { LogError } from 'distributedlog/protocol';
 import type { PartitionRef } from 'distributedlog/server';
 import { type ApiFamily, versionsMissing } from './api-family.ts';
 import { FIND_COORDINATOR, METADATA, REQUIRED } from './apis.ts';
-import { BrokerLink } from './broker-link.ts';
+import { BrokerLink, type LinkCounts } from './broker-link.ts';
 import { brokerError, toLogError } from './errors.ts';
 import { Metadata, type PartitionMetadata, type TopicMetadata } from './metadata.ts';
 import type { BrokerAddress, KafkaLogSettings } from './options.ts';
@@ -40,6 +40,7 @@ export class Cluster {
   readonly settings: KafkaLogSettings;
   readonly clock: Clock;
   readonly #random: Random;
+  readonly #counts: LinkCounts = { requests: 0, failures: 0, connects: 0, throttledMs: 0 };
   readonly #links = new Map<string, BrokerLink>();
   readonly #bootstrap: readonly BrokerLink[];
   readonly #listeners = new Set<MetadataListener>();
@@ -61,7 +62,7 @@ export class Cluster {
     this.settings = settings;
     this.clock = clock;
     this.#random = random;
-    this.#bootstrap = settings.brokers.map((address) => new BrokerLink(address, settings, clock));
+    this.#bootstrap = settings.brokers.map((address) => new BrokerLink(address, settings, clock, this.#counts));
   }
 
   /** What was seen last; nothing before the first contact. */
@@ -229,6 +230,17 @@ export class Cluster {
       if (this.#closed || this.clock.now() + waitMs >= until) throw failure;
       await pause(this.clock, waitMs);
     }
+  }
+
+  metrics(): Readonly<Record<string, number>> {
+    const { requests, failures, connects, throttledMs } = this.#counts;
+    return {
+      requests,
+      request_failures: failures,
+      connects,
+      throttled_ms: throttledMs,
+      brokers: this.#metadata.brokers.size,
+    };
   }
 
   close(): void {

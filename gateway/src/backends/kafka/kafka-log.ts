@@ -124,7 +124,7 @@ export class KafkaLog implements Log {
     return this.#closing === undefined ? this.#cluster.failure : closed();
   }
   metrics(): Readonly<Record<string, number>> {
-    return { ...this.#appends.metrics(), ...this.#reads.metrics() };
+    return { ...this.#cluster.metrics(), ...this.#appends.metrics(), ...this.#reads.metrics() };
   }
 
   close(): Promise<void> {

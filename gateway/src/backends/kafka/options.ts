@@ -123,7 +123,7 @@ function checkCredentials(sasl: NonNullable<KafkaLogSettings['sasl']>, what: str
 
 /** `host`, `host:port`, `[v6]:port`. */
 function parseAddress(text: string, what: string): BrokerAddress {
-  const match = /^(?:\[(?<v6>[0-9a-fA-F:.%]+)\]|(?<name>[^\s:/[\]]+))(?::(?<port>\d{1,5}))?$/.exec(text);
+  const match = /^(?:\[(?<v6>[0-9a-fA-F:.]+(?:%[\w.-]+)?)\]|(?<name>[^\s:/[\]]+))(?::(?<port>\d{1,5}))?$/.exec(text);
   const host = match?.groups?.v6 ?? match?.groups?.name;
   const port = Number(match?.groups?.port ?? 9092);
   if (host === undefined || port < 1 || port > 65_535) {
