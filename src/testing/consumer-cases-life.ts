@@ -287,7 +287,7 @@ export const lifeCases: readonly ConsumerCase[] = [
         const consumer = world.consumer({
           groupId: how,
           maxPollIntervalMs: 30,
-          sessionTimeoutMs: 60,
+          sessionTimeoutMs: 450,
           autoCommit: false,
         });
         const events = eventsOf(consumer);

@@ -285,7 +285,7 @@ export const subscribingCases: readonly ConsumerCase[] = [
     'subscribing-24',
     'subscribe in a group resolves with an empty assignment where there is nothing to assign',
     async (world) => {
-      const consumer = world.consumer({ groupId: 'g', sessionTimeoutMs: 90 });
+      const consumer = world.consumer({ groupId: 'g', sessionTimeoutMs: 450 });
       await consumer.subscribe('none', { timeoutMs: 5_000 });
       equal(consumer.assignment(), [], 'assignment');
       await nothing(consumer);
