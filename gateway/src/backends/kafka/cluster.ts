@@ -269,7 +269,7 @@ export class Cluster {
     const existing = this.#links.get(key);
     if (existing?.isTo(address, requestTimeoutMs)) return existing;
     existing?.close();
-    const link = new BrokerLink(address, { ...this.settings, requestTimeoutMs }, this.clock);
+    const link = new BrokerLink(address, { ...this.settings, requestTimeoutMs }, this.clock, this.#counts);
     this.#links.set(key, link);
     return link;
   }
