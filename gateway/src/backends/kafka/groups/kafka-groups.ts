@@ -29,7 +29,7 @@ import {
 } from 'distributedlog/server';
 import type { Cluster } from '../cluster.ts';
 import { within } from '../pause.ts';
-import { Descriptions, type EndsOf } from './descriptions.ts';
+import { Descriptions, type EndsOf, type KnownGroup } from './descriptions.ts';
 import { HeldMember, HeldMembership, unknownMember } from './held-member.ts';
 import { hiddenInstanceId, memberOfHidden, newMemberId } from './identity.ts';
 import type { DriverFactory } from './member-driver.ts';
@@ -57,6 +57,8 @@ export class Groups implements GroupPort {
   readonly #members = new Map<string, HeldMember>();
   /** Members that are being taken up from elsewhere. Never reject. */
   readonly #takingUp = new Map<string, Promise<void>>();
+  /** Looks at groups that are under way. */
+  readonly #looks = new Map<string, Promise<KnownGroup | undefined>>();
   /** Coordinators that are being told that a member leaves. Never reject. */
   readonly #leaving = new Set<Promise<void>>();
   #closed = false;
@@ -142,17 +144,44 @@ export class Groups implements GroupPort {
 
   /** From another gateway, or from an earlier life of this one. */
   async #takeOver(memberId: string, request: JoinRequest, holder: Holder): Promise<HeldMember> {
-    const { groupId, instanceId = hiddenInstanceId(memberId), principal, resumeToken } = request;
-    const subject: TokenSubject = { groupId, memberId, instanceId, principal };
-    const group = resumeToken === undefined ? undefined : await this.#descriptions.find(groupId);
-    const known = group?.members.find((member) => member.instanceId === instanceId);
-    if (group === undefined || known === undefined || resumeToken === undefined) throw notTheirs(groupId, memberId);
-    const verdict = this.#tokens.check(resumeToken, subject, known.coordinatorId);
+    const { groupId, resumeToken } = request;
+    if (resumeToken === undefined) throw notTheirs(groupId, memberId);
+    // Where a gateway ended all its clients come at once, and one look at their group says what each of them needs to know. A look
+    // that began before may be too old for who was elsewhere meanwhile.
+    const before = this.#looks.get(groupId);
+    const seen = before === undefined ? undefined : this.#judge(await before, memberId, request, resumeToken);
+    const { verdict, known } =
+      seen?.verdict === 'good' ? seen : this.#judge(await this.#look(groupId), memberId, request, resumeToken);
     // Who comes back late does not take back what a newer one took: it would fence that one for good.
     if (verdict === 'spent' && request.instanceId !== undefined) throw instanceTaken(request.instanceId);
-    if (verdict !== 'good') throw notTheirs(groupId, memberId);
+    if (verdict !== 'good' || known === undefined) throw notTheirs(groupId, memberId);
     this.#mustBeOpen();
-    return this.#enter(request, memberId, { coordinatorId: known.coordinatorId, protocol: group.protocol }, holder);
+    try {
+      return await this.#enter(request, memberId, known, holder);
+    } catch (error) {
+      // Another gateway was quicker.
+      const isSpent = error instanceof LogError && error.code === 'FENCED_INSTANCE_ID';
+      throw isSpent && request.instanceId === undefined ? notTheirs(groupId, memberId) : error;
+    }
+  }
+
+  #look(groupId: string): Promise<KnownGroup | undefined> {
+    const look = this.#descriptions.find(groupId);
+    this.#looks.set(groupId, look);
+    const over = (): void => {
+      if (this.#looks.get(groupId) === look) this.#looks.delete(groupId);
+    };
+    look.then(over, over);
+    return look;
+  }
+
+  #judge(group: KnownGroup | undefined, memberId: string, request: JoinRequest, token: string) {
+    const { groupId, instanceId = hiddenInstanceId(memberId), principal } = request;
+    const coordinatorId = group?.members.find((member) => member.instanceId === instanceId)?.coordinatorId;
+    if (group === undefined || coordinatorId === undefined) return { verdict: 'forged', known: undefined } as const;
+    const subject: TokenSubject = { groupId, memberId, instanceId, principal };
+    const verdict = this.#tokens.check(token, subject, coordinatorId);
+    return { verdict, known: { coordinatorId, protocol: group.protocol } } as const;
   }
 
   async #enter(

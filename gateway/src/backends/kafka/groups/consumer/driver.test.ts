@@ -206,6 +206,21 @@ describe('a member', () => {
     expect(older.fenced?.code).toBe('FENCED_INSTANCE_ID');
   });
 
+  it('that comes for the place of one who lost it already gets nobody else’s', async () => {
+    const bench = new Bench();
+    const older = await bench.joined();
+    const { instanceId, driver } = older;
+    const newer = await bench.joined({ instanceId, replaces: driver.memberId });
+    const late = bench.client({ instanceId, replaces: driver.memberId });
+    await expect(bench.clock.run(late.join())).rejects.toMatchObject({ code: 'FENCED_INSTANCE_ID' });
+    await bench.clock.tick(2 * INTERVAL_MS);
+    expect([newer.fenced, newer.owns()]).toEqual([undefined, 't0 t1 t2 t3']);
+    // The one that it came for makes room at the same moment as for another one.
+    const [first, second] = [0, 1].map(() => bench.client({ instanceId, replaces: newer.driver.memberId }));
+    const outcomes = await bench.clock.run(Promise.allSettled([first?.join(), second?.join()]));
+    expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+  });
+
   it('takes the place of who has its instance id, whoever that is', async () => {
     const bench = new Bench();
     const older = await bench.joined({ instanceId: 'i' });

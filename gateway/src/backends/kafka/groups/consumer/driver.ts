@@ -219,7 +219,7 @@ export class ConsumerDriver implements MemberDriver {
       const holder = await this.#holder();
       if (holder === undefined) return error;
       if (holder.memberId === this.memberId && holder.memberEpoch !== LEAVES_FOR_A_WHILE) return error;
-      return brokerError(CODES.FENCED_INSTANCE_ID, this.#about(), {});
+      return this.#taken();
     } catch {
       // Its coordinator cannot say more now.
       return error;
@@ -295,18 +295,29 @@ export class ConsumerDriver implements MemberDriver {
     return groups[0]?.members.find((member) => member.instanceId === instanceId);
   }
 
+  /** Makes room for this one. Who comes for the place of one member must not get that of another one, who came before. */
   async #releaseInstance(): Promise<void> {
+    const { replaces } = this.#request;
     const holder = await this.#holder();
-    if (holder !== undefined) await this.#release(holder.memberId);
+    if (holder === undefined) return;
+    if (replaces !== undefined && ![replaces, this.memberId].includes(holder.memberId)) throw this.#taken();
+    await this.#release(holder.memberId);
   }
 
   /** The coordinator keeps the partitions of the instanceId, and fences whoever speaks for it as soon as another one does. */
   async #release(memberId: string): Promise<void> {
     const answer = await this.#send({ memberEpoch: LEAVES_FOR_A_WHILE }, RETRY_MAX_MS, memberId);
-    const { NONE, UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID, GROUP_ID_NOT_FOUND } = CODES;
-    if (([NONE, UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID, GROUP_ID_NOT_FOUND] as number[]).includes(answer.errorCode))
-      return;
-    throw brokerError(answer.errorCode, this.#about(), {}, answer.errorMessage);
+    switch (answer.errorCode) {
+      case CODES.NONE:
+      case CODES.UNKNOWN_MEMBER_ID:
+      case CODES.GROUP_ID_NOT_FOUND:
+        return;
+      case CODES.FENCED_INSTANCE_ID:
+        if (this.#request.replaces === undefined) return;
+        throw this.#taken();
+      default:
+        throw brokerError(answer.errorCode, this.#about(), {}, answer.errorMessage);
+    }
   }
 
   /** Where this cannot be heard, or is refused, the session ends at the coordinator by itself. */
@@ -316,6 +327,9 @@ export class ConsumerDriver implements MemberDriver {
 
   #mustGoOn(): void {
     if (this.#over) throw this.#gone();
+  }
+  #taken(): LogError {
+    return brokerError(CODES.FENCED_INSTANCE_ID, this.#about());
   }
   #gone(): LogError {
     return new LogError('UNKNOWN_MEMBER_ID', `${this.#about()} is no member any more.`);
