@@ -225,6 +225,11 @@ export class BrokerReads {
   }
 
   #answer(slot: Slot, fetched: FetchedPartition | undefined, throttled: boolean, enough: boolean): void {
+    if (fetched !== undefined && fetched.errorCode !== 0) {
+      for (const read of slot.reads) this.#host.failed(read, fetched.errorCode);
+      return;
+    }
+    for (const read of slot.reads) read.recovered();
     if (fetched === undefined) {
       // A throttled answer says nothing of anything, an incremental one nothing of what is as it was.
       const ends = this.#host.ends(slot);
@@ -235,16 +240,10 @@ export class BrokerReads {
       }
       return;
     }
-    if (fetched.errorCode !== 0) {
-      for (const read of slot.reads) this.#host.failed(read, fetched.errorCode);
-      return;
-    }
     const ends = endsOf(fetched, slot.leaderEpoch);
     this.#host.saw(slot, ends);
     let taken = false;
     for (const read of slot.reads) {
-      read.failure = undefined;
-      read.failures = 0;
       const { headroom, maxBytes, minBytes } = read.request;
       const batches = fetched.buffer && wholeBatches(fetched.buffer, headroom, maxBytes);
       if (fetched.buffer === undefined || batches === undefined || batches.end === headroom) {

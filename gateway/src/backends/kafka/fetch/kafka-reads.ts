@@ -1,13 +1,14 @@
 // Reading from the cluster: each read goes to its partition's leader, and after what passes by itself it goes on there or at the next one. Knows nothing of requests.
 import { type ErrorCode, LogError } from 'distributedlog/protocol';
 import type { PartitionEnds, PartitionRef, ReadRequest, ReadResult } from 'distributedlog/server';
-import type { Cluster } from '../cluster.ts';
+import type { Cluster, Leader } from '../cluster.ts';
 import { brokerError, toLogError } from '../errors.ts';
 import { Offsets } from '../offsets.ts';
 import { pause, within } from '../pause.ts';
 import { BrokerReads, type FetchLimits, type ReadKind, type ReadsHost } from './broker-reads.ts';
 import { FETCH, type FetchAnswer } from './fetch-api.ts';
 import { FINAL_EPOCH } from './fetch-session.ts';
+import { endOfEpoch } from './log-cut.ts';
 import { PendingRead } from './pending-read.ts';
 
 /** Where ends that were seen are kept. */
@@ -45,7 +46,6 @@ export class KafkaReads {
   readonly #stopListening: () => void;
   #requests = 0;
   #bytes = 0;
-  #throttledMs = 0;
   #closed = false;
 
   constructor(cluster: Cluster, ends: EndsSeen, limits: Partial<FetchLimits> = {}) {
@@ -100,7 +100,6 @@ export class KafkaReads {
     return {
       fetch_requests: this.#requests,
       fetched_bytes: this.#bytes,
-      fetch_throttled_ms: this.#throttledMs,
       reads_waiting: this.#pending.size,
     };
   }
@@ -122,14 +121,29 @@ export class KafkaReads {
     if (read.over) return;
     try {
       const leader = this.#cluster.leaderOf(read.request);
+      const { isolation, leaderEpoch = -1 } = read.request;
       read.leader = leader.leader;
-      read.leaderEpoch = leader.leaderEpoch;
-      const { isolation } = read.request;
-      this.#readsAt({ nodeId: leader.leader, isolation, patient: read.patient }).add(read);
+      // A broker that does not know the reader's epoch yet says so.
+      read.leaderEpoch = Math.max(leader.leaderEpoch, leaderEpoch);
+      if (leaderEpoch >= 0 && leaderEpoch < leader.leaderEpoch && !read.checked) void this.#check(read, leader);
+      else this.#readsAt({ nodeId: leader.leader, isolation, patient: read.patient }).add(read);
     } catch (error) {
       const why = toLogError(error, 'A read');
       if (last) read.reject(why);
       else void this.#failed(read, why);
+    }
+  }
+
+  /** Another leader than the reader has read from. Never rejects. */
+  async #check(read: PendingRead, leader: Leader): Promise<void> {
+    const { offset, leaderEpoch = -1 } = read.request;
+    try {
+      const end = await endOfEpoch(this.#cluster, leader, leaderEpoch);
+      read.checked = end >= offset;
+      if (read.checked) this.#route(read);
+      else await this.#outOfRange(read, end);
+    } catch (error) {
+      void this.#failed(read, toLogError(error, 'A read'));
     }
   }
 
@@ -147,7 +161,7 @@ export class KafkaReads {
     const error = typeof why === 'number' ? this.#errorOf(read, why) : why;
     read.failure = error;
     read.leader = -1;
-    if (error.code === 'OFFSET_OUT_OF_RANGE') return this.#outOfRange(read, error);
+    if (error.code === 'OFFSET_OUT_OF_RANGE') return this.#outOfRange(read);
     const { clock } = this.#cluster;
     const waitMs = Math.min(RETRY_MIN_MS * 2 ** read.failures++, RETRY_MAX_MS);
     const until = read.startedAt + Math.max(read.waits ? read.request.maxWaitMs : 0, PATIENCE_MS);
@@ -164,22 +178,35 @@ export class KafkaReads {
     return this.#cluster.metadata.byId.get(topicId)?.partitions[partition] !== undefined;
   }
 
-  #errorOf({ request }: PendingRead, code: number): LogError {
-    const { topicId, partition, offset } = request;
-    const topic = this.#cluster.metadata.byId.get(topicId)?.name;
-    const about = `Reading partition ${partition} of topic ${topic === undefined ? topicId : `"${topic}"`}`;
-    return brokerError(code, about, { topic, partition, offset });
+  #errorOf(read: PendingRead, code: number): LogError {
+    const { partition, offset } = read.request;
+    const topic = this.#nameOf(read);
+    return brokerError(code, `Reading partition ${partition} of topic "${topic}"`, { topic, partition, offset });
   }
 
-  /** The broker says only that it is so: where the log begins and ends is asked for. */
-  async #outOfRange(read: PendingRead, error: LogError): Promise<void> {
-    const { offset } = read.request;
+  /** Its id where it is gone. */
+  #nameOf({ request: { topicId } }: PendingRead): string {
+    return this.#cluster.metadata.byId.get(topicId)?.name ?? topicId;
+  }
+
+  /** The broker says only that it is so: where the log begins and ends is asked for. `cutAt`: it had more once. */
+  async #outOfRange(read: PendingRead, cutAt?: number): Promise<void> {
+    const { partition, offset } = read.request;
     const [ends] = await this.#offsets.ends([read.request]);
-    if (ends === undefined || ends instanceof LogError) return read.reject(ends ?? error);
+    if (ends === undefined || ends instanceof LogError) return read.reject(ends ?? closed());
     this.#ends.saw(read.request, ends);
-    const { topic, partition } = error;
-    const { logStart, highWatermark: logEnd } = ends;
-    const message = `Offset ${offset} of ${topic}-${partition} is outside the log, which has ${logStart} to ${logEnd}.`;
+    const topic = this.#nameOf(read);
+    const { logStart } = ends;
+    if (cutAt === undefined && offset >= logStart && offset <= ends.highWatermark) {
+      // Such as a leader that has not caught up yet with what it leads.
+      const message = `Two brokers do not agree whether offset ${offset} of ${topic}-${partition} is there.`;
+      return this.#failed(read, new LogError('NOT_LEADER_OR_FOLLOWER', message, { topic, partition, offset }));
+    }
+    const logEnd = Math.max(logStart, cutAt ?? ends.highWatermark);
+    const message =
+      cutAt === undefined
+        ? `Offset ${offset} of ${topic}-${partition} is outside the log, which has ${logStart} to ${logEnd}.`
+        : `${topic}-${partition} was cut at ${logEnd}: what the reader has read up to ${offset} is there no more.`;
     read.reject(new LogError('OFFSET_OUT_OF_RANGE', message, { topic, partition, offset, logStart, logEnd }));
   }
 
@@ -213,10 +240,9 @@ export class KafkaReads {
     }
   }
 
-  #count({ recordBytes, throttleTimeMs }: FetchAnswer): void {
+  #count({ recordBytes }: FetchAnswer): void {
     this.#requests++;
     this.#bytes += recordBytes;
-    this.#throttledMs += throttleTimeMs;
   }
 }
 

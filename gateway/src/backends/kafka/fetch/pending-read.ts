@@ -28,6 +28,8 @@ export class PendingRead {
   /** The broker that is to answer it, and the partition's epoch there; −1: none now. */
   leader = -1;
   leaderEpoch = -1;
+  /** What the reader has read is there, also under the leader there is now. */
+  checked = false;
   /** What kept it from being answered; the read goes on as long as its time allows. */
   failure: LogError | undefined;
   failures = 0;
@@ -67,7 +69,12 @@ export class PendingRead {
   reject(error: LogError): void {
     this.#end()?.reject(error);
   }
-  /** With nothing. */
+  /** A broker has answered it, if only with nothing so far. */
+  recovered(): void {
+    this.failure = undefined;
+    this.failures = 0;
+  }
+  /** With nothing, or with what went wrong. */
   giveUp(): void {
     if (this.failure !== undefined) this.reject(this.failure);
     else this.resolve(this.#options.nothing());
