@@ -16,6 +16,7 @@ import { pause } from './pause.ts';
 
 /** After a connection could not be made, requests fail with that error for this long. */
 const REDIAL_AFTER_MS = 100;
+const KEEP_ALIVE_MS = 30_000;
 const CONNECT_TIMEOUT_MS = 5_000;
 /** Requests that may be under way at once; the broker answers them one after the other. */
 const MAX_IN_FLIGHT = 16;
@@ -162,6 +163,8 @@ export class BrokerLink {
     connection.on('close', () => this.#forget(connection));
     try {
       await connection.connect(host, port);
+      // What stands between us and a broker may forget a connection that is silent, and then nobody would say so.
+      connection.socket.setKeepAlive(true, KEEP_ALIVE_MS);
       const versions = await API_VERSIONS.async(connection);
       if (versions === undefined) {
         const what = `The broker at ${this.where} is too old: needed is ApiVersions 3, which Kafka has since 2.4`;

@@ -103,18 +103,14 @@ export class KafkaLog implements Log {
     this.#mustBeOpen();
     const { clock } = this.#cluster;
     const until = clock.now() + PRODUCER_ID_WITHIN_MS;
-    let answer = await this.#cluster.any(INIT_PRODUCER_ID);
-    // A broker that has just begun fetches ids of its own first.
-    while (brokerError(answer.errorCode, '').retriable && clock.now() < until) {
+    for (;;) {
+      const { errorCode, producerId, producerEpoch } = await this.#cluster.any(INIT_PRODUCER_ID);
+      if (errorCode === 0) return { producerId: safe(producerId), producerEpoch };
+      const error = brokerError(errorCode, 'InitProducerId');
+      // A broker that has just begun fetches ids of its own first.
+      if (!error.retriable || clock.now() > until) throw error;
       await pause(clock, PRODUCER_ID_RETRY_MS);
-      answer = await this.#cluster.any(INIT_PRODUCER_ID);
     }
-    const { errorCode, producerId, producerEpoch } = answer;
-    if (errorCode !== 0) throw brokerError(errorCode, 'InitProducerId');
-    if (producerId > BigInt(Number.MAX_SAFE_INTEGER)) {
-      throw new LogError('UNKNOWN_SERVER_ERROR', `The broker gave the producer id ${producerId}, beyond 2^53 - 1.`);
-    }
-    return { producerId: Number(producerId), producerEpoch };
   }
   append(partition: PartitionRef, batch: Uint8Array): Promise<AppendResult> {
     return this.#appends.append(partition, batch);
@@ -152,6 +148,11 @@ export class KafkaLog implements Log {
   #mustBeOpen(): void {
     if (this.#closing !== undefined) throw closed();
   }
+}
+
+function safe(producerId: bigint): number {
+  if (producerId <= BigInt(Number.MAX_SAFE_INTEGER)) return Number(producerId);
+  throw new LogError('UNKNOWN_SERVER_ERROR', `The broker gave the producer id ${producerId}, beyond 2^53 - 1.`);
 }
 
 function closed(): LogError {

@@ -95,11 +95,10 @@ export class Topics {
     if (gone === undefined || gone.errorCode !== 0) {
       throw brokerError(gone?.errorCode ?? -1, `Topic "${name}" was not deleted`, { topic: name }, gone?.errorMessage);
     }
-    const before = this.#cluster.metadata.byName.get(name)?.topicId;
-    await this.#settled(`Topic "${name}" is being deleted.`, name, ({ byName }) => {
-      const now = byName.get(name)?.topicId;
-      return now === undefined || now !== before ? true : undefined;
-    });
+    const { topicId } = gone;
+    await this.#settled(`Topic "${name}" is being deleted.`, name, ({ byId }) =>
+      byId.has(topicId) ? undefined : true,
+    );
   }
 
   onChanged(listener: TopicsListener): () => void {
