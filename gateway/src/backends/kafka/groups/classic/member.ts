@@ -3,7 +3,7 @@ import { LogError } from 'distributedlog/protocol';
 import type { Assignment, MemberWishes, PartitionRef } from 'distributedlog/server';
 import { brokerError } from '../../errors.ts';
 import type { Metadata } from '../../metadata.ts';
-import { pause } from '../../pause.ts';
+import { pause, within } from '../../pause.ts';
 import { Holding, type NamedPartition } from '../holding.ts';
 import { memberOfHidden } from '../identity.ts';
 import type { DriverContext, DriverListener, DriverRequest, MemberDriver } from '../member-driver.ts';
@@ -28,6 +28,8 @@ export interface ClassicMemberOptions extends Pick<DriverContext, 'clock' | 'ran
 /** How late a member may hear that its group rebalances. */
 const MAX_HEARTBEAT_INTERVAL_MS = 1_000;
 const RETRY_MS = 200;
+/** How long who leaves waits for the answer to its first join. */
+const ENTER_WITHIN_MS = 1_000;
 /** What brokers allow unless they are told otherwise (`group.min.session.timeout.ms`, `group.max.session.timeout.ms`). */
 const USUAL_SESSION_MS = { min: 6_000, max: 1_800_000 } as const;
 
@@ -64,6 +66,8 @@ export class ClassicMember implements MemberDriver {
   #wake: (() => void) | undefined;
   #cancelRevocation: (() => void) | undefined;
   #unwatch: (() => void) | undefined;
+  /** Settles with the answer to the last JoinGroup. */
+  #entering: Promise<unknown> = Promise.resolve();
   #ended = false;
 
   constructor(options: ClassicMemberOptions) {
@@ -140,6 +144,9 @@ export class ClassicMember implements MemberDriver {
 
   async leave(): Promise<void> {
     if (this.#ended) return;
+    const { clock } = this.#options;
+    // Who leaves before it is known to be in would be let in behind its leaving.
+    if (this.#memberId === '') await within(clock, ENTER_WITHIN_MS, this.#entering);
     this.#end();
     const { errorCode } = await this.#options.coordinator.leave(this.#identity());
     if (errorCode === CODES.NONE || errorCode === CODES.UNKNOWN_MEMBER_ID || errorCode === CODES.FENCED_INSTANCE_ID)
@@ -250,7 +257,10 @@ export class ClassicMember implements MemberDriver {
     for (let { sessionTimeoutMs } = this.#wishes; ; ) {
       const { rebalanceTimeoutMs } = this.#wishes;
       const protocols = this.#protocols();
-      const answer = await coordinator.join({ ...this.#identity(), sessionTimeoutMs, rebalanceTimeoutMs, protocols });
+      const joining = coordinator.join({ ...this.#identity(), sessionTimeoutMs, rebalanceTimeoutMs, protocols });
+      // What comes of it is told below.
+      this.#entering = joining.catch(() => undefined);
+      const answer = await joining;
       this.#mustGoOn();
       const { errorCode, memberId, generationId } = answer;
       if (errorCode === CODES.NONE) {
