@@ -1,5 +1,5 @@
 // Small parts of Kafka's wire format, for the requests that are written and answers that are read by hand. Knows no API.
-import { type Connection, createAPI, type Reader, type Writer } from '@platformatic/kafka';
+import type { Connection, Reader, Writer } from '@platformatic/kafka';
 import type { PartitionRef } from 'distributedlog/server';
 import type { Send } from './api-family.ts';
 
@@ -10,15 +10,22 @@ export function byHand<Args extends unknown[], Answer>(
   write: (...args: Args) => Writer,
   read: (reader: Reader, ...args: Args) => Answer,
 ): Send<Args, Answer> {
-  return (connection: Connection, ...args) => {
-    const api = createAPI<[], Answer>(
-      key,
-      version,
-      () => write(...args),
-      (_correlationId, _key, _version, reader) => read(reader, ...args),
-    );
-    return api.async(connection);
-  };
+  // Not through `createAPI`: what that makes of each request costs as much as the request.
+  return (connection: Connection, ...args) =>
+    new Promise((resolve, reject) => {
+      connection.send<Answer>(
+        key,
+        version,
+        () => write(...args),
+        (_correlationId, _key, _version, reader) => read(reader, ...args),
+        true,
+        true,
+        (error, answer) => {
+          if (answer !== undefined && answer !== null) resolve(answer);
+          else reject(error ?? new Error(`Request ${key} was answered with nothing.`));
+        },
+      );
+    });
 }
 
 /** Of a compact array or compact bytes; −1 for null. */
