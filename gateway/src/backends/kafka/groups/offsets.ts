@@ -13,6 +13,7 @@ import { brokerError } from '../errors.ts';
 import { pause, within } from '../pause.ts';
 import type { HeldMember } from './held-member.ts';
 import { keyOf } from './holding.ts';
+import { laneOf } from './lanes.ts';
 import type { MemberDriver } from './member-driver.ts';
 import {
   type CommitResponse,
@@ -166,7 +167,8 @@ export class GroupOffsets {
         })),
       })),
     };
-    const answer = await this.#cluster.coordinator(groupId, 'group', codeOfCommit, OFFSET_COMMIT, [request]);
+    const lane = laneOf(member?.instanceId ?? groupId);
+    const answer = await this.#cluster.coordinator(groupId, lane, codeOfCommit, OFFSET_COMMIT, [request]);
     const codes = new Map<string, number>();
     for (const { name, partitions } of answer.topics) {
       const topicId = ids.get(name);

@@ -5,6 +5,7 @@ import type { Cluster } from '../../cluster.ts';
 import { brokerError, toLogError } from '../../errors.ts';
 import { pause } from '../../pause.ts';
 import { Holding, type NamedPartition } from '../holding.ts';
+import { laneOf } from '../lanes.ts';
 import type { DriverContext, DriverListener, DriverRequest, MemberDriver } from '../member-driver.ts';
 import { CODES, Heartbeats, type Refusal, type Said } from './heartbeats.ts';
 import {
@@ -250,7 +251,14 @@ export class ConsumerDriver implements MemberDriver {
     const { groupId, instanceId } = this.#request;
     const beat = { groupId, memberId, instanceId, ...said };
     const codeOf = ({ errorCode }: HeartbeatAnswer): number => errorCode;
-    return this.#context.cluster.coordinator(groupId, 'group', codeOf, CONSUMER_GROUP_HEARTBEAT, [beat], timeoutMs);
+    return this.#context.cluster.coordinator(
+      groupId,
+      laneOf(instanceId),
+      codeOf,
+      CONSUMER_GROUP_HEARTBEAT,
+      [beat],
+      timeoutMs,
+    );
   }
 
   /** Takes on what the coordinator says the member should own; true: that is something else than it was told last. */
