@@ -25,6 +25,8 @@ type TopicsListener = Parameters<Log['onTopicsChanged']>[0];
 
 /** How long an answer or news of topics waits for where their partitions end. */
 const ENDS_WITHIN_MS = 5_000;
+/** How long partitions that cannot be asked now, such as those without a leader, hold up the others. */
+const ENDS_RETRY_MS = 1_000;
 const SETTLED_CHECK_MIN_MS = 10;
 const SETTLED_CHECK_MAX_MS = 500;
 const MAX_REPLICAS = 32_767;
@@ -148,7 +150,7 @@ export class Topics {
     const refs = topics.flatMap(({ topicId, partitions }) =>
       partitions.map(({ partition }): PartitionRef => ({ topicId, partition })),
     );
-    const retryForMs = anyway ? 0 : ENDS_WITHIN_MS;
+    const retryForMs = anyway ? 0 : ENDS_RETRY_MS;
     const looked = await within(this.#cluster.clock, ENDS_WITHIN_MS, this.#ends.look(refs, retryForMs));
     const ends = new Map<string, PartitionEnds>();
     let failure: LogError | undefined;
