@@ -3,9 +3,10 @@
 import { randomUUID } from 'node:crypto';
 import { compressionsAlgorithms, Consumer as DirectConsumer } from '@platformatic/kafka';
 import { Consumer } from 'distributedlog';
+import { decompressors } from 'distributedlog/codecs';
 import kafkajs from 'kafkajs';
 
-export type ReaderName = 'ours' | '@platformatic/kafka' | 'kafkajs';
+export type ReaderName = 'ours' | 'ours without codecs' | '@platformatic/kafka' | 'kafkajs';
 export interface Task {
   readonly reader: ReaderName;
   /** Of the broker, or of the gateway. */
@@ -39,9 +40,12 @@ type Reader = (task: Task, touch: Touch) => Promise<void>;
 /** The largest answer that each asks for. Two megabytes is where more did not make any of them faster. */
 const MAX_BYTES = 2 * 1024 * 1024;
 
-async function readOurs({ address, topic, measure }: Task, touch: Touch): Promise<void> {
-  const autoOffsetReset = measure === 'latency' ? 'latest' : 'earliest';
-  const consumer = new Consumer({ bootstrapServers: address, autoOffsetReset });
+async function readOurs({ reader, address, topic, measure }: Task, touch: Touch): Promise<void> {
+  const consumer = new Consumer({
+    bootstrapServers: address,
+    autoOffsetReset: measure === 'latency' ? 'latest' : 'earliest',
+    ...(reader === 'ours' ? { decompressors } : {}),
+  });
   await consumer.assign([{ topic, partition: 0 }]);
   for (;;) {
     for (const { value } of await consumer.poll()) {
@@ -101,6 +105,7 @@ async function readKafkaJs({ address, topic, measure }: Task, touch: Touch): Pro
 
 const READERS: Readonly<Record<ReaderName, Reader>> = {
   ours: readOurs,
+  'ours without codecs': readOurs,
   '@platformatic/kafka': readPlatformatic,
   kafkajs: readKafkaJs,
 };

@@ -676,6 +676,16 @@ describe('codecs', () => {
     });
   });
 
+  it('are decompressed several to a frame, up to its target, and what is wrong with one does not hold up those before it', async () => {
+    const w = await world({ codecs: [], limits: { targetFrameBytes: 2_000 } });
+    for (let i = 0; i < 5; i++) await append(w, await compressBatch(batchOf(500), 'gzip'));
+    await append(w, asCodec('lz4', batchOf(10)));
+    w.peer.send(fetchOf(w));
+    expect(await w.peer.frame('fetchError')).toMatchObject({ offset: 5 });
+    expect(w.peer.data.map(({ nextOffset }) => nextOffset)).toEqual([3, 5]);
+    for (const { batches } of w.peer.data) expect(batches.length).toBeLessThanOrEqual(2_000);
+  });
+
   it('refuse a batch over maxBatchBytes, decompressed or not, with RECORD_TOO_LARGE', async () => {
     const w = await world({ codecs: [], limits: { maxBatchBytes: 4_000 } });
     await append(w, await compressBatch(batchOf(5_000), 'gzip'));

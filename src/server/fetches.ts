@@ -280,6 +280,7 @@ export class Fetches {
         maxBytes: left(),
         codecs,
         decompressors,
+        targetBytes: limits.targetFrameBytes,
         maxBatchBytes: limits.maxBatchBytes,
       });
       frame = built instanceof Promise ? await built : built;

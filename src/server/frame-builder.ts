@@ -31,6 +31,8 @@ export interface FrameRequest {
   readonly codecs: ReadonlySet<Compression>;
   /** For the other codecs. */
   readonly decompressors: Decompressors | undefined;
+  /** What is decompressed here is gathered up to about this size. */
+  readonly targetBytes: number;
   /** A larger batch, decompressed where this side does it: RECORD_TOO_LARGE. */
   readonly maxBatchBytes: number;
 }
@@ -56,17 +58,42 @@ export function buildFrame(result: ReadResult, request: FrameRequest): BuiltFram
   return framed(result, request, result.buffer, headroom, run.end, run.count, nextOffset);
 }
 
-/** One batch at a time: decompressed, it may be as large as a frame. */
+/** As many batches as are likely to fit: each is decompressed by itself, so that no more than a frame and a batch is held. */
 async function decompressed(result: ReadResult, request: FrameRequest, offset: number): Promise<BuiltFrame> {
-  const { headroom, maxBatchBytes, decompressors } = request;
-  const header = readBatchHeader(result.buffer, headroom);
-  if (header === undefined) throw new LogError('CORRUPT_MESSAGE', 'The log answered a partial batch.', { offset });
-  const batch = await decompressBatch(result.buffer, headroom, header, maxBatchBytes, decompressors);
-  const buffer = new Uint8Array(headroom + batch.length);
-  buffer.set(batch, headroom);
-  const whole = header.sizeInBytes === result.batchBytes;
-  const nextOffset = whole ? result.nextOffset : header.lastOffset + 1;
-  return framed(result, request, buffer, headroom, buffer.length, 1, nextOffset);
+  const { headroom, maxBatchBytes, decompressors, codecs } = request;
+  const room = Math.min(request.maxBytes, request.targetBytes);
+  const end = headroom + result.batchBytes;
+  const batches: Uint8Array[] = [];
+  let bytes = 0;
+  let at = headroom;
+  let nextOffset = result.nextOffset;
+  while (at < end) {
+    try {
+      const header = readBatchHeader(result.buffer, at, end);
+      if (header === undefined) break;
+      // As the ones before, so this one will grow.
+      const likely = (bytes / (at - headroom)) * header.sizeInBytes;
+      if (batches.length > 0 && (codecs.has(header.compression) || bytes + likely > room)) break;
+      const batch = await decompressBatch(result.buffer, at, header, maxBatchBytes, decompressors);
+      if (batches.length > 0 && bytes + batch.length > room) break;
+      batches.push(batch);
+      bytes += batch.length;
+      at += header.sizeInBytes;
+      nextOffset = at === end ? result.nextOffset : header.lastOffset + 1;
+    } catch (error) {
+      // What is wrong with a later one is said when it is the first.
+      if (batches.length === 0) throw error;
+      break;
+    }
+  }
+  if (batches.length === 0) throw new LogError('CORRUPT_MESSAGE', 'The log answered a partial batch.', { offset });
+  const buffer = new Uint8Array(headroom + bytes);
+  let to = headroom;
+  for (const batch of batches) {
+    buffer.set(batch, to);
+    to += batch.length;
+  }
+  return framed(result, request, buffer, headroom, buffer.length, batches.length, nextOffset);
 }
 
 function framed(
