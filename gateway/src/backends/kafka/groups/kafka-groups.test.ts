@@ -162,6 +162,22 @@ for (const groupProtocol of ['consumer', 'classic'] as const) {
       }
     });
 
+    it('of a gateway that ends leave where nobody could take them up again', async () => {
+      const { log, of } = await setUp();
+      const ending = await openLog({ groupProtocol, resumeSecret: undefined });
+      const [first, second] = [await join(log, of), await join(ending, of)];
+      await settledOver([first, second], 4);
+      await ending.close();
+      await settledOver([first], 4);
+      expect((await log.groups.describe(of.groupId)).members).toHaveLength(1);
+    });
+
+    it('cannot ask for the instance id that gateways gave another one', async () => {
+      const { log, of } = await setUp();
+      const { memberId } = (await join(log, of)).membership;
+      expect(await codeOf(join(log, { ...of, instanceId: `dlog.${memberId}` }))).toBe('INVALID_REQUEST');
+    });
+
     it('are nobody’s for a token of another secret', async () => {
       const { log, of } = await setUp();
       const member = await join(log, of);
@@ -286,5 +302,21 @@ for (const groupProtocol of ['consumer', 'classic'] as const) {
     });
   });
 }
+
+describeWithKafka('gateways that speak different group protocols', () => {
+  it('share a group, and can take each other’s members up', async () => {
+    const [newer, older] = [await openLog(), await openLog({ groupProtocol: 'classic' })];
+    const of = { groupId: unique('g'), topics: [await makeTopic(newer, 4)] };
+    const [first, second] = [await join(older, of), await join(newer, of)];
+    await settledOver([first, second], 4);
+    expect(await newer.groups.describe(of.groupId)).toMatchObject({ members: [{}, {}] });
+    const had = first.owns();
+    const again = await join(newer, { ...of, ...resumeOf(first) });
+    expect([again.membership.memberId, again.owns()]).toEqual([first.membership.memberId, had]);
+    await settledOver([again, second], 4);
+    await vi.waitFor(() => expect(first.takenOver()).toBe(true), { timeout: 10_000 });
+    expect(second.errors).toEqual([]);
+  });
+});
 
 const times = { sessionTimeoutMs: 30_000, rebalanceTimeoutMs: 60_000, maxPollIntervalMs: 300_000 };
