@@ -97,6 +97,29 @@ describe('the topic cache', () => {
     ]);
   });
 
+  it('that is watched for several is watched on when the first of them gives up', async () => {
+    const asked: (AbortSignal | undefined)[] = [];
+    const topics = new SessionTopics(
+      (_question, how) => {
+        asked.push(how?.signal);
+        return asked.length === 1
+          ? new Promise((_, reject) => {
+              how?.signal?.addEventListener('abort', () => reject(new LogError('ABORTED', 'x')));
+            })
+          : Promise.resolve({ type: 'metadata', id: 1, topics: [info('a', '1')] });
+      },
+      () => undefined,
+    );
+    const [first, second] = [new AbortController(), new AbortController()];
+    const watching = topics.watch({ signal: first.signal });
+    const others = [topics.watch({ signal: second.signal }), topics.watch()];
+    first.abort();
+    await expect(watching).rejects.toMatchObject({ code: 'ABORTED' });
+    await Promise.all(others);
+    expect(asked).toEqual([first.signal, second.signal]);
+    expect(topics.names()).toEqual(['a']);
+  });
+
   it('asks again when the first list could not be had', async () => {
     const { topics } = open(new LogError('TIMED_OUT', 'x'), { topics: [info('a', '1')] });
     await expect(topics.watch()).rejects.toMatchObject({ code: 'TIMED_OUT' });

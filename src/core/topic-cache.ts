@@ -58,7 +58,13 @@ export class SessionTopics implements TopicCache {
         if (this.#firstList === first) this.#firstList = undefined;
       });
     }
-    return this.#firstList;
+    try {
+      await this.#firstList;
+    } catch (error) {
+      // Who asked for all of us waits no more.
+      if (LogError.from(error).code !== 'ABORTED' || options?.signal?.aborted) throw error;
+      return this.watch(options);
+    }
   }
 
   /** A new connection knows nothing of what the last one watched. What changed meanwhile shows in the list. */
