@@ -1,3 +1,4 @@
+import { LogError } from 'distributedlog/protocol';
 import type { PartitionEnds, PartitionRef, ReadRequest, ReadResult } from 'distributedlog/server';
 import { ManualClock } from 'distributedlog/testing';
 import fc from 'fast-check';
@@ -15,6 +16,7 @@ function setUp(limits: Partial<FetchLimits> = {}) {
   const clock = new ManualClock();
   const broker = new ModelBroker(clock);
   const seen = new Map<string, PartitionEnds>();
+  const failed: [PendingRead, number | LogError][] = [];
   const group = new BrokerReads(
     { nodeId: 1, isolation: 'read_uncommitted', patient: false },
     {
@@ -22,7 +24,10 @@ function setUp(limits: Partial<FetchLimits> = {}) {
       send: (_node, connection, request) => broker.send(connection, request),
       saw: (ref, ends) => seen.set(keyOf(ref), ends),
       ends: (ref) => seen.get(keyOf(ref)),
-      failed: (read) => group.add(read),
+      failed: (read, why) => {
+        failed.push([read, why]);
+        if (why instanceof LogError) group.add(read);
+      },
       counted: () => {},
     },
     { ...LIMITS, ...limits },
@@ -41,7 +46,7 @@ function setUp(limits: Partial<FetchLimits> = {}) {
     group.add(pending);
     return pending;
   };
-  return { clock, broker, group, read };
+  return { clock, broker, read, failed };
 }
 const NOTHING_SEEN = { logStart: 0, highWatermark: 0, lastStableOffset: 0, leaderEpoch: 0 };
 
@@ -149,6 +154,15 @@ describe('reads at one broker', () => {
     isRight(broker, waiting, await waiting.result);
   });
 
+  it('fail one by one where the broker refuses all of them for another reason', async () => {
+    const { clock, broker, read, failed } = setUp();
+    const reads = [read({ offset: 0 }), read({ partition: 1, offset: 0 })];
+    broker.refusal = 42;
+    await clock.settle();
+    expect(failed).toEqual(reads.map((one) => [one, 42]));
+    expect(broker.requests).toHaveLength(1);
+  });
+
   it('bring what is there, whole and once, whatever is appended, aborted, lost or slow', async () => {
     const step = fc.oneof(
       fc.record({
@@ -197,7 +211,8 @@ describe('reads at one broker', () => {
             const terms = one.waits ? { minBytes: 1, maxWaitMs: 30_000 } : { minBytes: 0, maxWaitMs: 0 };
             const there = broker.endOf(at(partition)) > offset;
             const { signal } = reader.abort;
-            const started = read({ partition, offset, maxBytes, ...terms, signal });
+            const headroom = 16 + one.reader;
+            const started = read({ partition, offset, maxBytes, ...terms, headroom, signal });
             pending.add(started);
             started.result
               .then((result) => {

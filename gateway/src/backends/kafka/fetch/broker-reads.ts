@@ -4,7 +4,7 @@ import type { IsolationLevel, LogError } from 'distributedlog/protocol';
 import type { PartitionEnds, PartitionRef } from 'distributedlog/server';
 import { toLogError } from '../errors.ts';
 import type { FetchAnswer, FetchedPartition, FetchRequest } from './fetch-api.ts';
-import { FetchSession, FINAL_EPOCH, NO_SESSION } from './fetch-session.ts';
+import { FetchSession, FINAL_EPOCH, isOfSession, NO_SESSION } from './fetch-session.ts';
 import type { PendingRead } from './pending-read.ts';
 import { type WholeBatches, wholeBatches } from './whole-batches.ts';
 
@@ -47,6 +47,15 @@ interface Slot extends PartitionRef {
   maxBytes: number;
   readonly reads: Set<PendingRead>;
 }
+
+interface AnswerTerms {
+  /** Before the records of each partition. */
+  readonly headroom: number;
+  /** As many bytes as the request waited for, of all its partitions. */
+  readonly enough: boolean;
+  readonly throttleTimeMs: number;
+}
+const NO_BATCHES: WholeBatches = { end: 0, nextOffset: -1 };
 
 /** While the last connection for waiting is taken, its request is a short one, so that a read that comes now need not wait long. */
 const CROWDED_POLL_MS = 50;
@@ -117,23 +126,23 @@ export class BrokerReads {
 
   #pump(): void {
     // The first lanes are for waiting, so that their sessions last; what is there already has the others, and the last for itself.
-    for (const lane of this.#lanes.toReversed()) {
-      if (lane.busy) continue;
-      const slots = this.#take(false);
+    const idle = this.#lanes.filter(({ busy }) => !busy).reverse();
+    const there = [...this.#queue].filter(({ how }) => how !== 'wait').length;
+    for (const lane of idle) {
+      const slots = this.#take(false, Math.ceil(there / idle.length));
       if (slots.length === 0) break;
       this.#send(lane, slots);
     }
-    const waiting = this.#lanes.slice(0, -1);
-    for (const lane of waiting) {
+    for (const lane of this.#lanes.slice(0, -1)) {
       if (lane.busy) continue;
-      const slots = this.#take(true);
+      const slots = this.#take(true, Number.POSITIVE_INFINITY);
       if (slots.length === 0) break;
       this.#send(lane, slots);
     }
   }
 
   /** What one request can ask for: each partition at one offset only. */
-  #take(waits: boolean): Slot[] {
+  #take(waits: boolean, atMost: number): Slot[] {
     const slots = new Map<string, Slot>();
     let bytes = 0;
     for (const read of this.#queue) {
@@ -154,6 +163,7 @@ export class BrokerReads {
           bytes += more;
         }
       } else {
+        if (slots.size >= atMost) continue;
         // All that is there comes in one answer; of what is only waited for, most will not come.
         if (!waits && bytes > 0 && (bytes + maxBytes > this.#limits.maxRequestBytes || how === 'alone')) continue;
         const reads = new Set([read]);
@@ -178,11 +188,9 @@ export class BrokerReads {
   /** One request; never rejects. */
   async #ask(lane: Lane, slots: readonly Slot[]): Promise<void> {
     const { isolation, nodeId } = this.#kind;
-    const [first] = slots;
-    const [anyRead] = first?.reads ?? [];
-    if (first === undefined || anyRead === undefined) return;
-    const { waits } = first;
-    const minBytes = waits ? Math.min(...all(slots, ({ request }) => request.minBytes)) : 0;
+    const waits = slots[0]?.waits === true;
+    const minBytes = waits ? least(slots, (read) => read.minBytes) : 0;
+    const headroom = -least(slots, ({ request }) => -request.headroom);
     let answer: FetchAnswer | undefined;
     let failure: LogError | undefined;
     const session = waits
@@ -195,7 +203,7 @@ export class BrokerReads {
         minBytes,
         maxWaitMs: waits ? this.#pollMs(slots) : 0,
         maxBytes: this.#limits.maxRequestBytes,
-        headroom: anyRead.request.headroom,
+        headroom,
       });
     } catch (error) {
       if (waits) lane.session.lost();
@@ -212,19 +220,25 @@ export class BrokerReads {
       return;
     }
     this.#host.counted(answer);
-    if (waits && !lane.session.answered(answer.errorCode, answer.sessionId)) {
-      // Nothing was read: the request that begins a new session follows at once.
-      for (const { reads } of slots) for (const read of reads) this.add(read);
+    const { errorCode, sessionId, throttleTimeMs } = answer;
+    if (waits) lane.session.answered(errorCode, sessionId);
+    if (errorCode !== 0) {
+      for (const { reads } of slots) {
+        for (const read of reads) {
+          if (isOfSession(errorCode)) this.add(read);
+          else this.#host.failed(read, errorCode);
+        }
+      }
       return;
     }
     const fetched = new Map(answer.partitions.map((one) => [slotKeyOf(one.topicId, one.partition), one]));
     const enough = answer.recordBytes >= minBytes;
     for (const slot of slots) {
-      this.#answer(slot, fetched.get(slotKeyOf(slot.topicId, slot.partition)), answer.throttleTimeMs > 0, enough);
+      this.#answer(slot, fetched.get(slotKeyOf(slot.topicId, slot.partition)), { headroom, enough, throttleTimeMs });
     }
   }
 
-  #answer(slot: Slot, fetched: FetchedPartition | undefined, throttled: boolean, enough: boolean): void {
+  #answer(slot: Slot, fetched: FetchedPartition | undefined, { headroom, enough, throttleTimeMs }: AnswerTerms): void {
     if (fetched !== undefined && fetched.errorCode !== 0) {
       for (const read of slot.reads) this.#host.failed(read, fetched.errorCode);
       return;
@@ -232,6 +246,7 @@ export class BrokerReads {
     for (const read of slot.reads) read.recovered();
     if (fetched === undefined) {
       // A throttled answer says nothing of anything, an incremental one nothing of what is as it was.
+      const throttled = throttleTimeMs > 0;
       const ends = this.#host.ends(slot);
       if (ends !== undefined && !throttled && slot.waits) this.#host.saw(slot, ends);
       for (const read of slot.reads) {
@@ -242,40 +257,31 @@ export class BrokerReads {
     }
     const ends = endsOf(fetched, slot.leaderEpoch);
     this.#host.saw(slot, ends);
+    const { buffer, aborted } = fetched;
     let taken = false;
     for (const read of slot.reads) {
-      const { headroom, maxBytes, minBytes } = read.request;
-      const batches = fetched.buffer && wholeBatches(fetched.buffer, headroom, maxBytes);
-      if (fetched.buffer === undefined || batches === undefined || batches.end === headroom) {
+      const { maxBytes, offset } = read.request;
+      const { end, nextOffset } = buffer === undefined ? NO_BATCHES : wholeBatches(buffer, headroom, maxBytes);
+      const batchBytes = end - headroom;
+      if (buffer === undefined || batchBytes <= 0) {
         this.#nothingFor(read);
-      } else if (read.patient && !enough && batches.end - headroom < minBytes && read.remainingMs > 0) {
+      } else if (read.patient && !enough && batchBytes < read.minBytes && read.remainingMs > 0) {
         this.add(read);
       } else {
-        // Each has bytes of its own: a frame's header is written before them.
-        const buffer = taken ? new Uint8Array(fetched.buffer.subarray(0, batches.end)) : fetched.buffer;
-        taken = true;
-        this.#deliver(read, ends, fetched, buffer, batches);
+        const next = Math.max(nextOffset, offset);
+        const own: boolean = taken || read.request.headroom !== headroom;
+        taken ||= !own;
+        read.resolve({
+          ...ends,
+          // Each has bytes of its own: a frame's header is written before them.
+          buffer: own ? copied(buffer, headroom, end, read.request.headroom) : buffer,
+          batchBytes,
+          nextOffset: next,
+          // The broker names those of all it read, also of batches that were cut off.
+          aborted: aborted.filter(({ firstOffset }) => firstOffset < next),
+        });
       }
     }
-  }
-
-  #deliver(
-    read: PendingRead,
-    ends: PartitionEnds,
-    { aborted }: FetchedPartition,
-    buffer: Uint8Array,
-    { end, nextOffset }: WholeBatches,
-  ): void {
-    const { headroom, offset } = read.request;
-    const next = Math.max(nextOffset, offset);
-    read.resolve({
-      ...ends,
-      buffer,
-      batchBytes: end - headroom,
-      nextOffset: next,
-      // The broker names those of all it read, also of batches that were cut off.
-      aborted: aborted.filter(({ firstOffset }) => firstOffset < next),
-    });
   }
 
   /** There was nothing for it in an answer. */
@@ -303,7 +309,10 @@ export class BrokerReads {
     const idle = this.#lanes.slice(0, -1).some(({ busy }) => !busy);
     const pollMs = Math.min(this.#limits.maxPollMs, idle ? Number.POSITIVE_INFINITY : CROWDED_POLL_MS);
     if (!this.#kind.patient) return pollMs;
-    return Math.min(pollMs, ...all(slots, ({ remainingMs }) => remainingMs));
+    return Math.min(
+      pollMs,
+      least(slots, ({ remainingMs }) => remainingMs),
+    );
   }
 }
 
@@ -314,8 +323,16 @@ function slotKeyOf(key: string, number: number): string {
   return `${key}/${number}`;
 }
 
-function all(slots: readonly Slot[], of: (read: PendingRead) => number): number[] {
-  return slots.flatMap(({ reads }) => [...reads].map(of));
+function least(slots: readonly Slot[], of: (read: PendingRead) => number): number {
+  let found = Number.POSITIVE_INFINITY;
+  for (const { reads } of slots) for (const read of reads) found = Math.min(found, of(read));
+  return found;
+}
+
+function copied(buffer: Uint8Array, start: number, end: number, headroom: number): Uint8Array {
+  const copy = new Uint8Array(headroom + end - start);
+  copy.set(buffer.subarray(start, end), headroom);
+  return copy;
 }
 
 function endsOf({ logStart, highWatermark, lastStableOffset }: FetchedPartition, leaderEpoch: number): PartitionEnds {

@@ -15,6 +15,17 @@ export const FINAL_EPOCH = -1;
 const FIRST_EPOCH = 0;
 const MAX_EPOCH = 0x7fff_ffff;
 const FETCH_SESSION_ID_NOT_FOUND = 70;
+const INVALID_FETCH_SESSION_EPOCH = 71;
+const FETCH_SESSION_TOPIC_ID_ERROR = 106;
+
+/** The session is to blame, and the next request begins another one. */
+export function isOfSession(errorCode: number): boolean {
+  return (
+    errorCode === FETCH_SESSION_ID_NOT_FOUND ||
+    errorCode === INVALID_FETCH_SESSION_EPOCH ||
+    errorCode === FETCH_SESSION_TOPIC_ID_ERROR
+  );
+}
 
 export function keyOf({ topicId, partition }: PartitionRef): string {
   return `${topicId}/${partition}`;
@@ -47,13 +58,12 @@ export class FetchSession {
     };
   }
 
-  /** false: the broker refused the session, nothing was read; the next request begins another one. */
-  answered(errorCode: number, sessionId: number): boolean {
+  answered(errorCode: number, sessionId: number): void {
     if (errorCode !== 0) {
-      this.lost();
-      // The broker does not have it; otherwise the full request that follows replaces it.
+      // The broker may not have it any more; otherwise the full request that follows replaces it.
       if (errorCode === FETCH_SESSION_ID_NOT_FOUND) this.#id = NO_SESSION;
-      return false;
+      this.lost();
+      return;
     }
     if (sessionId === NO_SESSION) {
       // It has no room for a session, or has let go of ours: all is said every time.
@@ -63,7 +73,6 @@ export class FetchSession {
       this.#id = sessionId;
       this.#epoch = epochAfter(this.#epoch);
     }
-    return true;
   }
 
   /** Whether the broker has seen the last request is not known: all is said anew. */

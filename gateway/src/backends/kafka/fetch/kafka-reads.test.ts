@@ -52,6 +52,9 @@ describeWithKafka('reads from a broker', () => {
     await send('b');
     abort.abort();
     expect((await aborted).nextOffset).toBe(2);
+    // Never for more than it takes.
+    const small = await reads.read(from(topicId, 0, { minBytes: 10_000, maxBytes: 80, maxWaitMs: 30_000 }));
+    expect(small.nextOffset).toBe(1);
     await send('c'.repeat(10_000));
     expect((await long).nextOffset).toBe(3);
   });

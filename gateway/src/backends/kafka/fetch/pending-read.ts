@@ -22,6 +22,8 @@ export class PendingRead {
   readonly key: string;
   readonly startedAt: number;
   readonly result: Promise<ReadResult>;
+  /** Bytes that it waits for: never more than it takes. */
+  readonly minBytes: number;
   how: HowToAsk;
   /** Until there is something; false: for what there is. */
   waits: boolean;
@@ -40,12 +42,13 @@ export class PendingRead {
   readonly #enough = () => this.#stopWaiting();
 
   constructor(request: ReadRequest, options: PendingReadOptions) {
-    const { maxWaitMs, minBytes, signal } = request;
+    const { maxWaitMs, maxBytes, signal } = request;
     this.request = request;
     this.key = keyOf(request);
     this.startedAt = options.clock.now();
     this.#options = options;
-    this.waits = maxWaitMs > 0 && minBytes > 0;
+    this.minBytes = Math.min(request.minBytes, maxBytes);
+    this.waits = maxWaitMs > 0 && this.minBytes > 0;
     this.how = this.waits ? 'wait' : 'now';
     this.result = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
@@ -57,7 +60,7 @@ export class PendingRead {
 
   /** It waits for more than the first bytes there are. */
   get patient(): boolean {
-    return this.waits && this.request.minBytes > 1;
+    return this.waits && this.minBytes > 1;
   }
   get remainingMs(): number {
     return Math.max(0, this.startedAt + this.request.maxWaitMs - this.#options.clock.now());

@@ -65,6 +65,8 @@ export class ModelBroker {
   readonly #ends = new Map<string, number>();
   readonly #waiting = new Set<Waiting>();
   readonly #busy = new Set<string>();
+  /** Every request is answered with this error code and nothing else. */
+  refusal: number | undefined;
   /** Requests that are to be lost on their way. */
   losing = 0;
   /** What was last said of each partition in a session: it is not said again. */
@@ -109,6 +111,11 @@ export class ModelBroker {
     }
     this.requests.push(request);
     this.#busy.add(connection);
+    if (this.refusal !== undefined) {
+      this.#busy.delete(connection);
+      const nothing = { throttleTimeMs: 0, sessionId: 0, partitions: [], recordBytes: 0 };
+      return Promise.resolve({ ...nothing, errorCode: this.refusal });
+    }
     return new Promise((resolve, reject) => {
       const { errorCode, sessionId, wanted } = this.sessions.answer(request);
       const done = () => {
