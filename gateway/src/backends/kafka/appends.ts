@@ -119,7 +119,10 @@ export class Appends {
     for (const queue of this.#queues.values()) {
       queue.stopResting?.();
       const underWay = queue.state === 'flying' ? 1 : 0;
-      for (const append of queue.waiting.splice(underWay)) this.#reject(queue, append, closed());
+      for (const append of queue.waiting.splice(underWay)) {
+        this.#waitingBytes -= append.batch.length;
+        append.reject(outcome(append, closed()));
+      }
     }
     this.#brokers.clear();
   }
@@ -310,10 +313,6 @@ export class Appends {
     const append = queue.waiting.shift();
     if (append !== undefined) this.#waitingBytes -= append.batch.length;
     return append;
-  }
-  #reject(_queue: Queue, append: Append, error: LogError): void {
-    this.#waitingBytes -= append.batch.length;
-    append.reject(outcome(append, error));
   }
   #rejectAll(queue: Queue, error: LogError): void {
     for (let append = this.#take(queue); append !== undefined; append = this.#take(queue)) {

@@ -198,6 +198,30 @@ describe('a cluster', () => {
     ]);
   });
 
+  it('keeps topics that one broker does not list and another one does, and lets go of those that both do not', async () => {
+    const scripted = await scriptedCluster([topic(0)], 2);
+    const cluster = clusterOf(scripted);
+    await cluster.refresh();
+    const last = scripted.requests.findLast(({ api }) => api === API.metadata)?.broker ?? -1;
+    scripted.behind.add(last);
+    expect((await cluster.refresh()).byName.has('t')).toBe(true);
+    scripted.behind.add(1 - last);
+    expect((await cluster.refresh()).byName.has('t')).toBe(false);
+    // What is new needs no second word.
+    scripted.behind.delete(last);
+    expect((await cluster.refresh()).byName.has('t')).toBe(true);
+  });
+
+  it('takes one broker’s word where the others do not answer', async () => {
+    const scripted = await scriptedCluster([topic(0)], 2);
+    const cluster = clusterOf(scripted, {}, hurried);
+    await cluster.refresh();
+    const last = scripted.requests.findLast(({ api }) => api === API.metadata)?.broker ?? -1;
+    scripted.behind.add(last);
+    await scripted.down(1 - last);
+    expect((await cluster.refresh()).byName.has('t')).toBe(false);
+  });
+
   it('lets go of the connections to a broker that is gone', async () => {
     const scripted = await scriptedCluster([topic(0)], 2);
     const cluster = clusterOf(scripted, { brokers: scripted.addresses.slice(0, 1) });

@@ -6,7 +6,7 @@ import { type ApiFamily, versionsMissing } from './api-family.ts';
 import { FIND_COORDINATOR, METADATA, REQUIRED } from './apis.ts';
 import { BrokerLink, type LinkCounts } from './broker-link.ts';
 import { brokerError, toLogError } from './errors.ts';
-import { Metadata, type PartitionMetadata, type TopicMetadata } from './metadata.ts';
+import { Metadata, type MetadataAnswer, type PartitionMetadata, type TopicMetadata } from './metadata.ts';
 import type { BrokerAddress, KafkaLogSettings } from './options.ts';
 import { pause, within } from './pause.ts';
 
@@ -278,7 +278,7 @@ export class Cluster {
     try {
       const first = this.#metadata === Metadata.NONE;
       if (first) await this.#checkVersions();
-      const seen = new Metadata(await this.any(METADATA, null));
+      const seen = new Metadata(await this.#withoutDoubt(await this.any(METADATA, null)), this.#metadata);
       if (this.#closed) throw closed();
       const before = this.#metadata;
       this.#metadata = seen;
@@ -295,6 +295,20 @@ export class Cluster {
       if (!this.#closed) this.#arm(this.#backoff());
       throw this.#failure;
     }
+  }
+
+  /** A broker may be behind the others: what it does not list any more is gone where another one says so, too. */
+  async #withoutDoubt(answer: MetadataAnswer): Promise<MetadataAnswer> {
+    const names = new Set(answer.topics.map(({ name }) => name));
+    const missing = [...this.#metadata.byName.keys()].filter((name) => !names.has(name));
+    const others = answer.brokers.filter(({ host, port }) => `${host}:${port}` !== this.#answered);
+    const other = others.find(({ nodeId }) => this.#metadata.brokers.has(nodeId));
+    if (missing.length === 0 || other === undefined) return answer;
+    const asked = this.link(other.nodeId, 'control').request(METADATA, missing);
+    // Who does not answer does not object.
+    const second = await within(this.clock, PATIENCE_MS, asked).catch(() => undefined);
+    const kept = second?.topics.filter(({ topicId }) => this.#metadata.byId.has(topicId)) ?? [];
+    return { ...answer, topics: [...answer.topics, ...kept] };
   }
 
   async #checkVersions(): Promise<void> {

@@ -41,19 +41,21 @@ export class Metadata {
   readonly byName: ReadonlyMap<string, TopicMetadata>;
   readonly byId: ReadonlyMap<string, TopicMetadata>;
 
-  constructor({ brokers, clusterId, controllerId, topics }: MetadataAnswer) {
+  /** `before`: what was seen last; of two leaders of a partition, the one of the newer epoch leads, whoever spoke last. */
+  constructor({ brokers, clusterId, controllerId, topics }: MetadataAnswer, before?: Metadata) {
     this.clusterId = clusterId ?? undefined;
     this.controllerId = controllerId;
     this.brokers = new Map(brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]));
     const known = topics.flatMap(({ errorCode, name, topicId, isInternal, partitions }): TopicMetadata[] => {
       // A partition without a leader has an error of its own and is still there; a topic with one is not to be had now.
       if (errorCode !== 0 || name === null || name === undefined) return [];
+      const known = before?.byId.get(topicId)?.partitions;
       const byNumber = partitions
-        .map(({ partitionIndex, leaderId, leaderEpoch }) => ({
-          partition: partitionIndex,
-          leader: leaderId,
-          leaderEpoch,
-        }))
+        .map(({ partitionIndex, leaderId, leaderEpoch }): PartitionMetadata => {
+          const last = known?.[partitionIndex];
+          if (last !== undefined && last.leaderEpoch > leaderEpoch) return last;
+          return { partition: partitionIndex, leader: leaderId, leaderEpoch };
+        })
         .sort((a, b) => a.partition - b.partition);
       return [{ name, topicId, internal: isInternal, partitions: byNumber }];
     });

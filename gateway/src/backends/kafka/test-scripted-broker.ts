@@ -68,6 +68,8 @@ export class ScriptedCluster {
   onListOffsets: (listed: Listed) => Outcome<ListOutcome> = () => ({ offset: 0 });
   /** Metadata is not answered. */
   deaf = false;
+  /** Node ids of brokers that know of no topic yet. */
+  readonly behind = new Set<number>();
   /** Every request that came, by API key. */
   readonly requests: { readonly broker: number; readonly api: number; readonly at: number }[] = [];
   /** Partitions of each Produce request, in the order of the requests. */
@@ -152,7 +154,7 @@ export class ScriptedCluster {
 
   async #body(nodeId: number, api: number, version: number, reader: Reader): Promise<Outcome<Writer>> {
     if (api === API.apiVersions) return this.#versions(version);
-    if (api === API.metadata) return this.deaf ? 'silence' : this.#metadata();
+    if (api === API.metadata) return this.deaf ? 'silence' : this.#metadata(nodeId);
     if (api === API.produce) return this.#produce(nodeId, reader);
     if (api === API.listOffsets) return this.#listOffsets(nodeId, reader);
     return 'cut';
@@ -171,14 +173,14 @@ export class ScriptedCluster {
       .appendTaggedFields();
   }
 
-  #metadata(): Writer {
+  #metadata(nodeId: number): Writer {
     const up = this.#brokers.filter(({ server }) => server.listening);
     const writer = Writer.create().appendInt32(0);
-    writer.appendArray(up, (w, { nodeId, port }) => {
-      w.appendInt32(nodeId).appendString('127.0.0.1').appendInt32(port).appendString(null);
+    writer.appendArray(up, (w, { nodeId: id, port }) => {
+      w.appendInt32(id).appendString('127.0.0.1').appendInt32(port).appendString(null);
     });
     writer.appendString('scripted-cluster').appendInt32(up[0]?.nodeId ?? -1);
-    writer.appendArray(this.topics, (w, { name, topicId, leaders }) => {
+    writer.appendArray(this.behind.has(nodeId) ? [] : this.topics, (w, { name, topicId, leaders }) => {
       w.appendInt16(0).appendString(name).appendUUID(topicId).appendBoolean(false);
       w.appendArray([...leaders.entries()], (of, [partition, leader]) => {
         of.appendInt16(0).appendInt32(partition).appendInt32(leader).appendInt32(0);
