@@ -64,7 +64,7 @@ describe('the embedded log', () => {
     await log.append(at(topic), new Uint8Array(readFileSync(fixture)));
     // Records 0 to 531 have the millisecond before.
     const query = { ...at(topic), at: 1_795_468_044_865 };
-    expect(await log.listOffsets([query], 'read_uncommitted')).toMatchObject([{ offset: 532, timestamp: query.at }]);
+    expect(await log.listOffsets([query])).toMatchObject([{ offset: 532, timestamp: query.at }]);
   });
 
   it('makes its directory, and says in one line why it cannot', async () => {

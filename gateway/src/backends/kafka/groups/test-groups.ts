@@ -8,7 +8,7 @@ import { KafkaLog } from '../kafka-log.ts';
 import { type KafkaLogOptions, parseKafkaLogOptions } from '../options.ts';
 import { brokers } from '../test-kafka.ts';
 
-export const resumeSecret = 'of all the gateways that a test has';
+const resumeSecret = 'of all the gateways that a test has';
 
 /** A log as one gateway has it. */
 export async function openLog(options: Partial<KafkaLogOptions> = {}, clock: Clock = systemClock): Promise<KafkaLog> {
