@@ -12,6 +12,8 @@ export interface HeldMemberOptions {
   readonly instanceId: string;
   /** Its client gave it no instance id. */
   readonly hidden: boolean;
+  /** What its client came with, as other gateways see it from now on. */
+  readonly cameWith: 'good' | 'spent' | 'nothing';
   readonly clientId: string;
   readonly principal: string | undefined;
   readonly wishes: MemberWishes;
@@ -38,12 +40,14 @@ export class HeldMember {
   told: Assignment = { memberEpoch: 0, partitions: [] };
   /** Those that take it up; the newest first, then one whose successor may not have arrived. */
   tokens: readonly string[] = [];
+  #cameWith: HeldMemberOptions['cameWith'];
   #gone = false;
 
   constructor(options: HeldMemberOptions) {
     this.#options = options;
     this.clientId = options.clientId;
     this.wishes = options.wishes;
+    this.#cameWith = options.cameWith;
     this.presence = new Presence(options.clock);
     this.driver = options.drive({
       onAssignment: (assignment) => this.#assigned(assignment),
@@ -67,9 +71,15 @@ export class HeldMember {
   get principal(): string | undefined {
     return this.#options.principal;
   }
-  /** Its client is not known to have what takes the member up: it still waits for the answer, or that may have been lost. */
+  /** Its client may have nothing that takes the member up elsewhere: the answer that brings it may not have reached it. */
   get isUnanswered(): boolean {
-    return this.tokens.length !== 1;
+    if (this.tokens.length === 0) return this.#cameWith !== 'good';
+    return this.tokens.length > 1 && this.#cameWith === 'spent';
+  }
+  /** The client has shown that it has the newest token. */
+  acknowledge(): void {
+    this.tokens = this.tokens.slice(0, 1);
+    this.#cameWith = 'good';
   }
   get isGone(): boolean {
     return this.#gone;
@@ -196,8 +206,7 @@ export class HeldMembership implements Membership {
 
   owned(memberEpoch: number, partitions: readonly { topicId: string; partitions: readonly number[] }[]): void {
     if (!this.#isMine) return;
-    // The client has shown that it has the newest one.
-    this.#member.tokens = this.#member.tokens.slice(0, 1);
+    this.#member.acknowledge();
     this.#member.driver.owned(memberEpoch, partitions);
   }
 

@@ -8,7 +8,9 @@
 // learns at its next heartbeat that it is one.
 //
 // A token names the life of the member that it is for, by what the coordinator calls it: every taking up gives it another name, so a token
-// is good until somebody used it, wherever that was. In the gateway that holds the member it is good until its successor arrived.
+// is good until somebody used it, wherever that was. In the gateway that holds the member it is good until its successor arrived. Where the
+// protocol lets us choose the name, it tells by which token the member was taken up: that one is good until another one is used, since
+// the gateway that used it may have ended before its client heard of it.
 //
 // A gateway that ends leaves for nobody who can come back. Clients find another gateway, and the coordinator keeps their members for its
 // own session timeout; the sessionTimeoutMs of who does not come back is lost with the gateway, and that one takes its place.
@@ -210,12 +212,12 @@ export class Groups implements GroupPort {
     holder: Holder,
   ): Promise<HeldMember> {
     const { cluster, clock, random, drivers, onError } = this.#options;
-    const { groupId, instanceId = hiddenInstanceId(memberId), clientId, principal } = request;
+    const { groupId, instanceId = hiddenInstanceId(memberId), clientId, principal, resumeToken = '' } = request;
     const context = { cluster, clock, random };
     const toCoordinator = {
       groupId,
       instanceId,
-      memberId: replaces === undefined ? memberId : newMemberId(clientId, random),
+      memberId: replaces === undefined ? memberId : newMemberId(clientId, random, this.#tokens.mark(resumeToken)),
       replaces,
       wishes: request,
     };
@@ -225,6 +227,8 @@ export class Groups implements GroupPort {
       memberId,
       instanceId,
       hidden: request.instanceId === undefined,
+      // Classic coordinators name members themselves.
+      cameWith: replaces === undefined ? 'nothing' : protocol === 'consumer' ? 'good' : 'spent',
       clientId,
       principal,
       wishes: request,

@@ -23,6 +23,20 @@ describe('a resume token', () => {
     expect(tokens.check(tokens.issue(subject, 'life'), subject, 'another')).toBe('spent');
   });
 
+  it('is good for whom it took up itself, until another one is used', () => {
+    const [here, there] = [new ResumeTokens(secret), new ResumeTokens(secret)];
+    const token = here.issue(subject, 'life');
+    const first = newMemberId('x', Math.random, here.mark(token));
+    const again = newMemberId('x', Math.random, there.mark(token));
+    expect([again === first, clientIdOf(first)]).toEqual([false, 'x']);
+    expect([there.check(token, subject, first), there.check(token, subject, again)]).toEqual(['good', 'good']);
+    const successor = here.issue(subject, first);
+    const second = newMemberId('x', Math.random, there.mark(successor));
+    expect([there.check(successor, subject, first), there.check(token, subject, second)]).toEqual(['good', 'spent']);
+    expect(there.check(token, subject, newMemberId('x', Math.random))).toBe('spent');
+    expect(there.check(token, { ...subject, memberId: 'n' }, first)).toBe('forged');
+  });
+
   it('is worth nothing for anybody else, nor under another secret', () => {
     const tokens = new ResumeTokens(secret);
     const token = tokens.issue(subject, 'life');

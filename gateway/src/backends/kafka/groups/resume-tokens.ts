@@ -1,5 +1,6 @@
 // Secrets by which a client takes its group member up again, also from another gateway that has the same key. Knows nothing of members.
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { MARK_LENGTH, markOf } from './identity.ts';
 
 const NONCE_BYTES = 16;
 const LIFE_BYTES = 8;
@@ -28,13 +29,22 @@ export class ResumeTokens {
     return Buffer.concat([said, this.#seal(subject, said)]).toString('base64url');
   }
 
-  /** `forged`: not one of ours for that subject. `spent`: it was one, before somebody took the member up. */
+  /** For the name of whoever takes a member up by this token: tells nobody else anything. */
+  mark(token: string): string {
+    return createHmac('sha256', this.#key).update('taken up by').update(token).digest('hex').slice(0, MARK_LENGTH);
+  }
+
+  /**
+   * `forged`: not one of ours for that subject. `spent`: it was one, before somebody took the member up by another one. Who took it up
+   * by this one may never have heard of it.
+   */
   check(token: string, subject: TokenSubject, coordinatorId: string): 'good' | 'spent' | 'forged' {
     const bytes = Buffer.from(token, 'base64url');
     const said = bytes.subarray(0, NONCE_BYTES + LIFE_BYTES);
     const [seal, expected] = [bytes.subarray(said.length), this.#seal(subject, said)];
     if (seal.length !== expected.length || !timingSafeEqual(seal, expected)) return 'forged';
-    return said.subarray(NONCE_BYTES).equals(lifeOf(coordinatorId)) ? 'good' : 'spent';
+    const isOfThisLife = said.subarray(NONCE_BYTES).equals(lifeOf(coordinatorId));
+    return isOfThisLife || markOf(coordinatorId) === this.mark(token) ? 'good' : 'spent';
   }
 
   #seal({ groupId, memberId, instanceId, principal }: TokenSubject, said: Buffer): Buffer {

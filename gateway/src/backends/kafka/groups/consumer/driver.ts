@@ -95,9 +95,9 @@ export class ConsumerDriver implements MemberDriver {
       await this.#learn();
       this.#mustGoOn();
     } catch (error) {
-      // It may have got in all the same.
       this.stop();
-      void this.#sayGoodbye();
+      // It may have got in all the same; who takes a member's place may be asked to do so again.
+      if (this.#request.replaces === undefined) void this.#sayGoodbye();
       throw error;
     }
     this.#joined = true;
