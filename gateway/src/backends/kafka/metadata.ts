@@ -49,10 +49,10 @@ export class Metadata {
     const known = topics.flatMap(({ errorCode, name, topicId, isInternal, partitions }): TopicMetadata[] => {
       // A partition without a leader has an error of its own and is still there; a topic with one is not to be had now.
       if (errorCode !== 0 || name === null || name === undefined) return [];
-      const known = before?.byId.get(topicId)?.partitions;
+      const lastSeen = before?.byId.get(topicId)?.partitions;
       const byNumber = partitions
         .map(({ partitionIndex, leaderId, leaderEpoch }): PartitionMetadata => {
-          const last = known?.[partitionIndex];
+          const last = lastSeen?.[partitionIndex];
           if (last !== undefined && last.leaderEpoch > leaderEpoch) return last;
           return { partition: partitionIndex, leader: leaderId, leaderEpoch };
         })
