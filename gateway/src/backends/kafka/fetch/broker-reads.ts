@@ -44,6 +44,8 @@ interface Slot extends PartitionRef {
   readonly offset: number;
   readonly leaderEpoch: number;
   readonly waits: boolean;
+  /** Of every read in the request, where it waits. */
+  readonly minBytes: number;
   maxBytes: number;
   readonly reads: Set<PendingRead>;
 }
@@ -96,7 +98,7 @@ export class BrokerReads {
     if (!this.#isMine(read)) return;
     const slot = this.#underWay.get(slotKey(read));
     // What a request that is under way does not bring may have come since: only who waits anyway may join it.
-    if (slot !== undefined && read.how === 'wait') {
+    if (slot?.minBytes === read.minBytes && read.how === 'wait') {
       slot.reads.add(read);
       return;
     }
@@ -141,17 +143,18 @@ export class BrokerReads {
     }
   }
 
-  /** What one request can ask for: each partition at one offset only. */
+  /** What one request can ask for: each partition at one offset only, and one number of bytes to wait for. */
   #take(waits: boolean, atMost: number): Slot[] {
     const slots = new Map<string, Slot>();
     let bytes = 0;
+    let waitedFor: number | undefined;
     for (const read of this.#queue) {
-      const { how, key, leaderEpoch, request } = read;
+      const { how, key, leaderEpoch, minBytes, request } = read;
       if (!this.#isMine(read)) {
         this.#queue.delete(read);
         continue;
       }
-      if ((how === 'wait') !== waits) continue;
+      if ((how === 'wait') !== waits || (waits && minBytes !== (waitedFor ?? minBytes))) continue;
       const { topicId, partition, offset, maxBytes } = request;
       const slot = slots.get(key);
       if (slot !== undefined) {
@@ -167,8 +170,9 @@ export class BrokerReads {
         // All that is there comes in one answer; of what is only waited for, most will not come.
         if (!waits && bytes > 0 && (bytes + maxBytes > this.#limits.maxRequestBytes || how === 'alone')) continue;
         const reads = new Set([read]);
-        slots.set(key, { topicId, partition, key, offset, leaderEpoch, waits, maxBytes, reads });
+        slots.set(key, { topicId, partition, key, offset, leaderEpoch, waits, minBytes, maxBytes, reads });
         bytes += maxBytes;
+        waitedFor = minBytes;
       }
       this.#queue.delete(read);
       if (how === 'alone') break;
@@ -189,7 +193,7 @@ export class BrokerReads {
   async #ask(lane: Lane, slots: readonly Slot[]): Promise<void> {
     const { isolation, nodeId } = this.#kind;
     const waits = slots[0]?.waits === true;
-    const minBytes = waits ? least(slots, (read) => read.minBytes) : 0;
+    const minBytes = waits ? (slots[0]?.minBytes ?? 1) : 0;
     const headroom = -least(slots, ({ request }) => -request.headroom);
     let answer: FetchAnswer | undefined;
     let failure: LogError | undefined;
