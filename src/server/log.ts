@@ -16,7 +16,7 @@ export interface TopicSpec {
   readonly name: string;
   readonly partitions?: number | undefined;
   readonly replicationFactor?: number | undefined;
-  /** 'retention.ms', 'retention.bytes'; other keys: INVALID_REQUEST naming them. */
+  /** Logs of our own know 'retention.ms' and 'retention.bytes', a Kafka cluster what its brokers know; other keys: INVALID_REQUEST naming them. */
   readonly config?: Readonly<Record<string, string>> | undefined;
 }
 export interface PartitionEnds {
@@ -75,7 +75,7 @@ export interface Log {
   /** Undefined until the log was reached for the first time; `health()` then says why it was not. Clients are turned away meanwhile (4504). */
   readonly logId: string | undefined;
   readonly autoCreateTopics: boolean;
-  /** All topics, or those of the names that exist. */
+  /** All topics, or those of the names that exist. TOPIC_AUTHORIZATION_FAILED: a name that may not be described. */
   topics(names?: readonly string[]): Promise<TopicInfo[]>;
   createTopic(spec: TopicSpec): Promise<TopicInfo>;
   deleteTopic(name: string): Promise<void>;
@@ -84,7 +84,7 @@ export interface Log {
     listener: (change: { changed: readonly TopicInfo[]; deleted: readonly string[] }) => void,
   ): () => void;
   listOffsets(queries: readonly OffsetQuery[], isolation: IsolationLevel): Promise<OffsetAnswer[]>;
-  /** What is known now, without I/O; undefined for an unknown partition. */
+  /** What is known now, without I/O; undefined for an unknown partition, or while nothing is known of it yet. */
   ends(partition: PartitionRef): PartitionEnds | undefined;
   read(request: ReadRequest): Promise<ReadResult>;
   initProducer(): Promise<{ producerId: number; producerEpoch: number }>;
