@@ -1,8 +1,10 @@
 // One connection to one broker for one purpose: made when it is needed, versions agreed, throttling respected, replaced when it broke. Knows nothing of clusters.
 import { isIP } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { apiVersionsV3, Connection, createAPI, type SASLOptions } from '@platformatic/kafka';
 import type { Clock } from 'distributedlog/core';
 import { LogError } from 'distributedlog/protocol';
+import { AnswerLengths } from './answer-lengths.ts';
 import {
   type ApiFamily,
   type BrokerVersions,
@@ -158,11 +160,19 @@ export class BrokerLink {
       ...(sasl === undefined ? {} : { sasl: saslOptions(sasl) }),
     });
     this.#connection = connection;
+    let broken: unknown;
     // Its requests reject by themselves; without a listener the event would end the process.
-    connection.on('error', () => this.#forget(connection));
+    connection.on('error', (error) => {
+      broken ??= error;
+      this.#forget(connection);
+    });
     connection.on('close', () => this.#forget(connection));
     try {
-      await connection.connect(host, port);
+      const connected = connection.connect(host, port);
+      const { socket } = connection;
+      // Right after the library's own listener of this event, in which it begins to listen to what comes.
+      socket.once(tls === undefined || tls === false ? 'connect' : 'secureConnect', () => guard(socket));
+      await connected;
       // What stands between us and a broker may forget a connection that is silent, and then nobody would say so.
       connection.socket.setKeepAlive(true, KEEP_ALIVE_MS);
       const versions = await API_VERSIONS.async(connection);
@@ -174,7 +184,7 @@ export class BrokerLink {
       this.#counts.connects++;
       return { connection, versions };
     } catch (error) {
-      const known = toLogError(error, `Kafka at ${this.where}`);
+      const known = toLogError(broken ?? error, `Kafka at ${this.where}`);
       this.#lastFailure = { at: this.#clock.now(), error: known };
       this.#drop(connection);
       throw known;
@@ -191,6 +201,21 @@ export class BrokerLink {
     this.#forget(connection);
     connection.close(() => {});
   }
+}
+
+/** What throws in the library's listener at bytes that it did not expect would end the process: it ends the connection. */
+function guard(socket: Duplex): void {
+  const lengths = new AnswerLengths();
+  const listeners = socket.listeners('data');
+  socket.removeAllListeners('data');
+  socket.on('data', (chunk: Uint8Array) => {
+    try {
+      lengths.check(chunk);
+      for (const listener of listeners) listener.call(socket, chunk);
+    } catch (error) {
+      socket.destroy(error instanceof Error ? error : new Error(String(error)));
+    }
+  });
 }
 
 /** Which name the broker's certificate must have; addresses cannot be asked for by name. */
