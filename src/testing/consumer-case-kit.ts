@@ -167,7 +167,7 @@ export async function nothing<K, V>(consumer: Consumer<K, V>): Promise<void> {
   equal(valuesOf(await consumer.poll({ timeoutMs: 30 })), [], 'records where none were due');
 }
 
-const PATIENCE_MS = 8_000;
+const PATIENCE_MS = 15_000;
 export const pause = (ms: number): Promise<void> =>
   new Promise((resolve) => {
     systemClock.after(ms, resolve);
