@@ -164,10 +164,11 @@ export const timeCases: readonly LogCase[] = [
       const topic = await log.createTopic({ name: 't', config: { 'retention.ms': '60000' } });
       const now = () => [clock.now()];
       for (const value of ['a', 'b', 'c']) await log.append(at(topic), batchOf([value], { timestamps: now() }));
-      clock.advance(59_000);
+      // Where the clock is a real one that can only be moved on, appending takes its time too.
+      clock.advance(45_000);
       await retain?.(log);
       equal(endsOf(log, at(topic)).logStart, 0, 'start while young');
-      clock.advance(2_000);
+      clock.advance(16_000);
       await retain?.(log);
       equal(endsOf(log, at(topic)).logStart, 3, 'start when old');
       equal(endsOf(log, at(topic)).highWatermark, 3, 'high watermark');
