@@ -152,7 +152,7 @@ function problemsOf(issue: z.core.$ZodIssue, given: unknown, schema: z.ZodMiniOb
   const value = valueAt(given, path);
   if (value === undefined) return [`${name} is missing; it must be ${message}`];
   // A secret does not belong in a message that may be logged.
-  return [`${name} must be ${message}, got ${/token|password|secret/i.test(name) ? `a ${typeof value}` : show(value)}`];
+  return [`${name} must be ${message}, got ${/token|pass|secret/i.test(name) ? `a ${typeof value}` : show(value)}`];
 }
 
 /** The keys that the object at `path` may have, as far as its schema says. */

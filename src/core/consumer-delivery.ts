@@ -20,10 +20,15 @@ export interface DeliveryHost<K, V> {
   refetch(partition: ConsumerPartition<K, V>): void;
 }
 
+/** A slice of several compressed batches ends after so many bytes: however well they were compressed, memory has a bound. */
+const INFLATED_AT_ONCE = 1024 * 1024;
+
 export class Delivery<K, V> {
   readonly #host: DeliveryHost<K, V>;
   readonly #inflater: Inflater;
   #turn = 0;
+  /** Bytes decompressed for the slice that is being cut. */
+  #inflated = 0;
 
   constructor(host: DeliveryHost<K, V>) {
     this.#host = host;
@@ -82,26 +87,31 @@ export class Delivery<K, V> {
     const { decoder } = this.#host;
     try {
       // The record after the last one is looked at as well: so the position is past whatever holds no record.
-      for (let raw = buffer.peek(); raw !== undefined && records.length < full; raw = buffer.peek()) {
-        if (decoder.decode(partition, raw, records)) buffer.shift();
-        else break;
-      }
+      do {
+        for (let raw = buffer.peek(); raw !== undefined && records.length < full; raw = buffer.peek()) {
+          if (decoder.decode(partition, raw, records)) buffer.shift();
+          else break;
+        }
+      } while (records.length < full && this.#inflated < INFLATED_AT_ONCE && this.#inflate(partition));
     } catch (error) {
       this.#unreadable(partition, LogError.from(error));
     }
     hand.endRun(partition, buffer.cursor, buffer.takeWireDone(), buffer.takeHeldDone());
     const lost = buffer.takeLost();
     if (lost !== undefined) this.#host.reportGap(partition, { ...lost, cause: 'retention' });
-    if (buffer.compressed !== undefined) this.#inflate(partition);
+    this.#inflated = 0;
+    this.#inflate(partition);
   }
-  #inflate(partition: ConsumerPartition<K, V>): void {
+  /** true: what comes next was compressed, and it is known by now whether it can be read. */
+  #inflate(partition: ConsumerPartition<K, V>): boolean {
     const { buffer } = partition;
     const batch = buffer.compressed;
-    if (batch === undefined) return;
-    this.#inflater.request({
+    if (batch === undefined || partition.at.error !== undefined) return false;
+    return this.#inflater.request({
       batch,
       wanted: () => buffer.compressed === batch && partition.readable,
       done: (bytes) => {
+        this.#inflated += bytes.length;
         this.#host.grew(buffer.decompressed(batch, bytes));
         this.#host.wake();
       },

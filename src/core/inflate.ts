@@ -1,5 +1,5 @@
 // Decompresses batches one at a time, so that compressed data costs memory only when it is about to be read. Knows nothing of what is in them.
-import { type Decompressors, decompressBatch, LogError } from '../protocol/index.ts';
+import { type Decompressors, inflateBatch, LogError } from '../protocol/index.ts';
 import type { CompressedBatch } from './buffer.ts';
 
 export interface InflateJob {
@@ -13,43 +13,56 @@ export interface InflateJob {
 export class Inflater {
   readonly #maxBatchBytes: number;
   readonly #decompressors: Decompressors;
-  /** At most one a partition: a partition asks only for its next batch. */
+  /** At most one a partition: a partition asks only for its next batch. The first is being worked on. */
   #queue: InflateJob[] = [];
-  readonly #known = new Set<CompressedBatch>();
-  #working = false;
 
   constructor(maxBatchBytes: number, decompressors: Decompressors) {
     this.#maxBatchBytes = maxBatchBytes;
     this.#decompressors = decompressors;
   }
 
-  /** Asking again for a batch that waits or is being worked on does nothing. */
-  request(job: InflateJob): void {
-    if (this.#known.has(job.batch)) return;
-    this.#known.add(job.batch);
+  /**
+   * Asking again for a batch that waits or is being worked on does nothing. true: it is settled already, since nothing was before it and
+   * its codec answers at once.
+   */
+  request(job: InflateJob): boolean {
+    if (this.#queue.some(({ batch }) => batch === job.batch)) return false;
+    if (this.#queue.length === 0) {
+      const inflating = this.#inflate(job);
+      if (inflating === undefined) return true;
+      void this.#run(inflating);
+    }
     this.#queue.push(job);
-    if (!this.#working) void this.#run();
+    return false;
   }
   clear(): void {
     this.#queue = [];
-    this.#known.clear();
   }
 
-  async #run(): Promise<void> {
-    this.#working = true;
-    for (let job = this.#queue.shift(); job !== undefined; job = this.#queue.shift()) {
-      if (job.wanted()) await this.#inflate(job);
-      this.#known.delete(job.batch);
+  async #run(inflating: Promise<void> | undefined): Promise<void> {
+    for (let job: InflateJob | undefined; ; inflating = job.wanted() ? this.#inflate(job) : undefined) {
+      await inflating;
+      this.#queue.shift();
+      job = this.#queue[0];
+      if (job === undefined) return;
     }
-    this.#working = false;
   }
-  async #inflate(job: InflateJob): Promise<void> {
+  /** undefined: settled. */
+  #inflate(job: InflateJob): Promise<void> | undefined {
     const { bytes, at, header } = job.batch;
-    try {
-      const inflated = await decompressBatch(bytes, at, header, this.#maxBatchBytes, this.#decompressors);
+    const done = (inflated: Uint8Array): void => {
       if (job.wanted()) job.done(inflated);
-    } catch (error) {
+    };
+    const failed = (error: unknown): void => {
       if (job.wanted()) job.failed(LogError.from(error));
+    };
+    try {
+      const inflated = inflateBatch(bytes, at, header, this.#maxBatchBytes, this.#decompressors);
+      if (inflated instanceof Promise) return inflated.then(done).catch(failed);
+      done(inflated);
+    } catch (error) {
+      failed(error);
     }
+    return undefined;
   }
 }

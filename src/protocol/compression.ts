@@ -48,6 +48,17 @@ export async function decompressBatch(
   maxBytes: number,
   codecs: Decompressors = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
+  return inflateBatch(bytes, at, header, maxBytes, codecs);
+}
+
+/** As {@link decompressBatch}, at once where the codec answers at once; then it throws what that rejects with. */
+export function inflateBatch(
+  bytes: Uint8Array,
+  at: number,
+  header: BatchHeader,
+  maxBytes: number,
+  codecs: Decompressors,
+): Uint8Array<ArrayBuffer> | Promise<Uint8Array<ArrayBuffer>> {
   verifyBatch(bytes, at, header);
   const { compression, baseOffset } = header;
   const compressed = plain(bytes, at + BATCH_HEADER_BYTES, at + header.sizeInBytes);
@@ -63,15 +74,21 @@ export async function decompressBatch(
     throw new LogError('UNSUPPORTED_COMPRESSION_TYPE', message, { offset: baseOffset });
   }
   const room = Math.max(maxBytes - BATCH_HEADER_BYTES, 0);
-  let records: Uint8Array;
-  try {
-    records = await decompress(compressed, room);
-  } catch (error) {
+  const done = (records: Uint8Array): Uint8Array<ArrayBuffer> => {
+    if (records.length > room) throw tooLarge(baseOffset, maxBytes);
+    return rebuild(bytes, at, records, 'none');
+  };
+  const failed = (error: unknown): never => {
     if (error instanceof LogError && error.code === 'RECORD_TOO_LARGE') throw tooLarge(baseOffset, maxBytes);
     throw corrupt(`cannot be decompressed (${compression}): ${LogError.from(error).message}`, baseOffset);
+  };
+  let records: Uint8Array | Promise<Uint8Array>;
+  try {
+    records = decompress(compressed, room);
+  } catch (error) {
+    return failed(error);
   }
-  if (records.length > room) throw tooLarge(baseOffset, maxBytes);
-  return rebuild(bytes, at, records, 'none');
+  return records instanceof Promise ? records.then(done, failed) : done(records);
 }
 
 function rebuild(source: Uint8Array, at: number, records: Uint8Array, codec: Compression): Uint8Array<ArrayBuffer> {

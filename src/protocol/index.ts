@@ -7,6 +7,7 @@ export {
   type Decompress,
   type Decompressors,
   decompressBatch,
+  inflateBatch,
   withBuiltIn,
 } from './compression.ts';
 export {
