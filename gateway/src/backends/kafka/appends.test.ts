@@ -172,6 +172,28 @@ describe('appends', () => {
     expect(await codeOf(appends.append(at(), numbered('d')))).toBe('REQUEST_TIMED_OUT');
   });
 
+  it('that wait for a leader in vain are all given up, however many', async () => {
+    const scripted = await scriptedCluster([topic(-1)]);
+    const { appends } = await open(scripted, { requestTimeoutMs: 300 });
+    const batch = unnumbered('a');
+    const codes = await Promise.all(Array.from({ length: 20_000 }, () => codeOf(appends.append(at(), batch))));
+    expect(new Set(codes)).toEqual(new Set(['LEADER_NOT_AVAILABLE']));
+    expect(appends.metrics().append_waiting_bytes).toBe(0);
+  });
+
+  it('behind one that is never answered are not sent when their own time is over', async () => {
+    const scripted = await scriptedCluster([topic(0)]);
+    const { appends } = await open(scripted, { requestTimeoutMs: 300 });
+    const seen = script(scripted, 'silence');
+    const began = Date.now();
+    const codes = await Promise.all(Array.from({ length: 10 }, () => codeOf(appends.append(at(), numbered('a')))));
+    expect(Date.now() - began).toBeLessThan(1_500);
+    expect(seen.length).toBeLessThanOrEqual(2);
+    // Only what was sent may have been written.
+    expect(codes.filter((code) => code === 'REQUEST_TIMED_OUT').length).toBe(seen.length);
+    expect(codes.at(-1)).toBe('LEADER_NOT_AVAILABLE');
+  });
+
   it('that are refused for good say so at once, and those behind them go on', async () => {
     const scripted = await scriptedCluster([topic(0)]);
     const { appends } = await open(scripted);

@@ -148,6 +148,7 @@ export class Appends {
 
   /** Makes the queue ready for whoever leads its partition now. */
   #locate(queue: Queue, looked = false): void {
+    this.#expire(queue);
     if (queue.waiting.length === 0) {
       queue.state = 'idle';
       this.#queues.delete(queue.key);
@@ -192,6 +193,12 @@ export class Appends {
   }
 
   #pump(nodeId: number, broker: Broker): void {
+    for (const queue of broker.ready) {
+      this.#expire(queue);
+      if (queue.waiting.length > 0) continue;
+      broker.ready.delete(queue);
+      this.#locate(queue);
+    }
     while (!this.#closed && broker.ready.size > 0) {
       const slot = broker.free.pop();
       if (slot === undefined) return;
@@ -275,7 +282,9 @@ export class Appends {
     if (this.#closed || !mayGoAgain || this.#cluster.clock.now() + delayMs > append.deadline) {
       this.#take(queue);
       append.reject(outcome(append, error));
-      this.#locate(queue);
+      // In a turn of its own: those behind it may fail the same way, however many they are.
+      queue.state = 'locating';
+      queueMicrotask(() => this.#locate(queue));
       return;
     }
     this.#retries++;
@@ -306,6 +315,17 @@ export class Appends {
     for (const [nodeId, { ready, free }] of this.#brokers) {
       const idle = ready.size === 0 && free.length === REQUESTS_PER_BROKER;
       if (idle && !this.#cluster.metadata.brokers.has(nodeId)) this.#brokers.delete(nodeId);
+    }
+  }
+
+  /** What could not be sent in its time is not sent at all: who gave it may have given it up, or given it again. */
+  #expire(queue: Queue): void {
+    const now = this.#cluster.clock.now();
+    for (let [first] = queue.waiting; first !== undefined && first.deadline <= now; [first] = queue.waiting) {
+      this.#take(queue);
+      const { topic, partition } = queue;
+      const message = `Produce to partition ${partition} of topic "${topic}": its leader did not come to it in time.`;
+      first.reject(outcome(first, new LogError('LEADER_NOT_AVAILABLE', message, { topic, partition })));
     }
   }
 
