@@ -4,7 +4,7 @@ import type { CompressedBatch } from './buffer.ts';
 
 export interface InflateJob {
   readonly batch: CompressedBatch;
-  /** Whether it is still wanted, asked when its turn comes. */
+  /** Whether it is still wanted, asked when it is done. */
   wanted(): boolean;
   done(bytes: Uint8Array): void;
   failed(error: LogError): void;
@@ -30,9 +30,9 @@ export class Inflater {
     if (this.#queue.length === 0) {
       const inflating = this.#inflate(job);
       if (inflating === undefined) return true;
+      this.#queue.push(job);
       void this.#run(inflating);
-    }
-    this.#queue.push(job);
+    } else this.#queue.push(job);
     return false;
   }
   clear(): void {
@@ -40,11 +40,11 @@ export class Inflater {
   }
 
   async #run(inflating: Promise<void> | undefined): Promise<void> {
-    for (let job: InflateJob | undefined; ; inflating = job.wanted() ? this.#inflate(job) : undefined) {
+    while (this.#queue.length > 0) {
       await inflating;
       this.#queue.shift();
-      job = this.#queue[0];
-      if (job === undefined) return;
+      const [job] = this.#queue;
+      inflating = job && this.#inflate(job);
     }
   }
   /** undefined: settled. */
