@@ -48,7 +48,7 @@ export class Member {
   constructor(world: World, { ledger, listener = {}, ...config }: MemberOptions = {}) {
     this.#ledger = ledger;
     this.#listener = listener;
-    this.consumer = world.consumer({ groupId: 'g', sessionTimeoutMs: 900, ...config });
+    this.consumer = world.consumer({ groupId: 'g', sessionTimeoutMs: 2_400, ...config });
   }
   get owned(): string[] {
     return namesOf(this.consumer.assignment());

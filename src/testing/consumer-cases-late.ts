@@ -14,7 +14,7 @@ import {
   type World,
 } from './consumer-case-kit.ts';
 
-const late = { groupId: 'g', maxPollIntervalMs: 80, sessionTimeoutMs: 900 } as const;
+const late = { groupId: 'g', maxPollIntervalMs: 80, sessionTimeoutMs: 2_400 } as const;
 const membersOf = async (world: World): Promise<number> =>
   (await world.admin.listGroups()).reduce((sum, { members }) => sum + members, 0);
 /** Subscribed to t; what its listener is called with. */
@@ -78,7 +78,7 @@ export const lateCases: readonly ConsumerCase[] = [
     const seen: number[] = [];
     const reading = consumer.stream().subscribe(({ offset }) => seen.push(offset));
     await until('all came', () => seen.length === 3);
-    await pause(700); // Many times the interval, and two heartbeats.
+    await pause(1_700); // Many times the interval, and two heartbeats.
     equal([calls, await membersOf(world)], [['assigned'], 1], 'after a long time');
     await world.produce('t', ['more']);
     await until('more came', () => seen.length === 4);

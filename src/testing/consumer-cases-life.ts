@@ -287,7 +287,7 @@ export const lifeCases: readonly ConsumerCase[] = [
         const consumer = world.consumer({
           groupId: how,
           maxPollIntervalMs: 30,
-          sessionTimeoutMs: 450,
+          sessionTimeoutMs: 1_500,
           autoCommit: false,
         });
         const events = eventsOf(consumer);

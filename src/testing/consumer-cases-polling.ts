@@ -317,7 +317,7 @@ export const pollingCases: readonly ConsumerCase[] = [
     async (world) => {
       await world.produce('t', numbered(2));
       const calls: string[] = [];
-      const config = { groupId: 'g', maxPollIntervalMs: 60, sessionTimeoutMs: 600 } as const;
+      const config = { groupId: 'g', maxPollIntervalMs: 60, sessionTimeoutMs: 1_500 } as const;
       const consumer = world.consumer({ ...config, maxPollRecords: 1 });
       await consumer.subscribe('t', {
         listener: {
@@ -341,17 +341,17 @@ export const pollingCases: readonly ConsumerCase[] = [
     'maxPollIntervalMs: who waits in poll, or does not read at all, is never late',
     async (world) => {
       await world.topic('t');
-      const config = { maxPollIntervalMs: 40, sessionTimeoutMs: 450 } as const;
+      const config = { maxPollIntervalMs: 40, sessionTimeoutMs: 1_500 } as const;
       const consumer = world.consumer({ ...config, groupId: 'g' });
       const calls: string[] = [];
       await consumer.subscribe('t', { listener: { onPartitionsLost: () => void calls.push('lost') } });
       const waiting = consumer.poll({ timeoutMs: 60_000 });
-      await pause(350); // Two heartbeats, and many times the interval.
+      await pause(1_050); // Two heartbeats, and many times the interval.
       await world.produce('t', ['a']);
       await waiting;
       const idle = world.consumer({ ...config, groupId: 'idle' });
       await idle.subscribe('t', { listener: { onPartitionsLost: () => void calls.push('idle lost') } });
-      await pause(350);
+      await pause(1_050);
       await idle.poll({ timeoutMs: 0 });
       equal(
         calls.filter((call) => call === 'idle lost'),

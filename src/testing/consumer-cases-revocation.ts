@@ -219,7 +219,7 @@ export const revocationCases: readonly ConsumerCase[] = [
     'a member that was fenced is told onPartitionsLost, never onPartitionsRevoked; the new owner reads already',
     async (world) => {
       await filled(world);
-      const first = await new Member(world, { maxPollIntervalMs: 80, sessionTimeoutMs: 900, maxPollRecords: 2 }).join(
+      const first = await new Member(world, { maxPollIntervalMs: 80, sessionTimeoutMs: 2_400, maxPollRecords: 2 }).join(
         't',
       );
       await drain(first.consumer, 2);
