@@ -129,6 +129,10 @@ export class Cluster {
   async lookFor(refs: readonly PartitionRef[]): Promise<void> {
     const { byId } = this.#metadata;
     if (refs.every(({ topicId, partition }) => byId.get(topicId)?.partitions[partition] !== undefined)) return;
+    await this.lookAgain();
+  }
+  /** Looks at the cluster, unless that was done just now. Never rejects. */
+  async lookAgain(): Promise<void> {
     if (this.clock.now() - this.#lookedAt < LOOK_FOR_EVERY_MS) return;
     // Whoever asks for the leader afterwards hears why there is none.
     await this.refresh().catch(() => undefined);

@@ -5,7 +5,7 @@ import { Reader, Writer } from '@platformatic/kafka';
 import { onTestFinished } from 'vitest';
 import { readLength, skipTaggedFields } from './wire.ts';
 
-export const API = { produce: 0, listOffsets: 2, metadata: 3, apiVersions: 18, initProducerId: 22 } as const;
+export const API = { produce: 0, fetch: 1, listOffsets: 2, metadata: 3, apiVersions: 18, initProducerId: 22 } as const;
 type Ranges = Readonly<Record<number, readonly [min: number, max: number]>>;
 /** What brokers of this test speak where it does not say otherwise: enough for a cluster to be taken for one. */
 export const RANGES: Ranges = {
@@ -46,6 +46,15 @@ export interface ListOutcome {
   readonly offset?: number;
   readonly timestamp?: number;
 }
+export interface FetchAsked {
+  readonly broker: number;
+  readonly partition: number;
+  readonly offset: bigint;
+}
+export interface FetchOutcome {
+  readonly errorCode?: number;
+  readonly end?: number;
+}
 export interface ScriptedTopic {
   readonly name: string;
   readonly topicId: string;
@@ -66,6 +75,8 @@ export class ScriptedCluster {
   throttleMs = 0;
   onProduce: (produced: Produced) => Outcome<ProduceOutcome> | Promise<Outcome<ProduceOutcome>> = () => ({});
   onListOffsets: (listed: Listed) => Outcome<ListOutcome> = () => ({ offset: 0 });
+  /** Without records. */
+  onFetch: (asked: FetchAsked) => Outcome<FetchOutcome> = () => ({});
   /** Metadata is not answered. */
   deaf = false;
   /** Node ids of brokers that know of no topic yet. */
@@ -157,6 +168,7 @@ export class ScriptedCluster {
     if (api === API.metadata) return this.deaf ? 'silence' : this.#metadata(nodeId);
     if (api === API.produce) return this.#produce(nodeId, reader);
     if (api === API.listOffsets) return this.#listOffsets(nodeId, reader);
+    if (api === API.fetch) return this.#fetch(nodeId, reader);
     return 'cut';
   }
 
@@ -222,6 +234,39 @@ export class ScriptedCluster {
         });
       })
       .appendInt32(this.throttleMs)
+      .appendTaggedFields();
+  }
+
+  #fetch(broker: number, reader: Reader): Outcome<Writer> {
+    reader.skip(4 + 4 + 4 + 1 + 4 + 4);
+    const answers: { topicId: string; partition: number; outcome: FetchOutcome }[] = [];
+    for (let topics = readLength(reader); topics > 0; topics--) {
+      const topicId = reader.readUUID();
+      for (let count = readLength(reader); count > 0; count--) {
+        const partition = reader.readInt32();
+        reader.skip(4);
+        const outcome = this.onFetch({ broker, partition, offset: reader.readInt64() });
+        reader.skip(4 + 8 + 4);
+        skipTaggedFields(reader);
+        if (outcome === 'cut' || outcome === 'silence') return outcome;
+        answers.push({ topicId, partition, outcome });
+      }
+      skipTaggedFields(reader);
+    }
+    return Writer.create()
+      .appendInt32(this.throttleMs)
+      .appendInt16(0)
+      .appendInt32(0)
+      .appendArray(answers, (w, { topicId, partition, outcome: { errorCode = 0, end = 0 } }) => {
+        w.appendUUID(topicId).appendArray([end], (one) => {
+          one.appendInt32(partition).appendInt16(errorCode).appendInt64(BigInt(end)).appendInt64(BigInt(end));
+          one
+            .appendInt64(0n)
+            .appendArray([], () => {})
+            .appendInt32(-1)
+            .appendUnsignedVarInt(0);
+        });
+      })
       .appendTaggedFields();
   }
 

@@ -33,6 +33,8 @@ const GO_ON: ReadonlySet<ErrorCode> = new Set([
   'REQUEST_TIMED_OUT',
   'UNKNOWN_TOPIC_ID',
   'UNKNOWN_TOPIC_OR_PARTITION',
+  // Of a broker that failed in a way it did not expect: the next attempt may succeed.
+  'UNKNOWN_SERVER_ERROR',
 ]);
 
 export class KafkaReads {
@@ -159,9 +161,10 @@ export class KafkaReads {
   /** Never rejects. */
   async #failed(read: PendingRead, why: number | LogError): Promise<void> {
     const error = typeof why === 'number' ? this.#errorOf(read, why) : why;
-    read.failure = error;
     read.leader = -1;
+    // Not said before it is known where the log begins and ends.
     if (error.code === 'OFFSET_OUT_OF_RANGE') return this.#outOfRange(read);
+    read.failure = error;
     const { clock } = this.#cluster;
     const waitMs = Math.min(RETRY_MIN_MS * 2 ** read.failures++, RETRY_MAX_MS);
     const until = read.startedAt + Math.max(read.waits ? read.request.maxWaitMs : 0, PATIENCE_MS);
@@ -169,7 +172,7 @@ export class KafkaReads {
     // The first time it may be only our view that is old.
     if (read.failures > 1) await pause(clock, waitMs);
     if (read.over) return;
-    await (this.#knows(read) ? this.#cluster.refresh().catch(() => undefined) : this.#cluster.lookFor([read.request]));
+    await this.#cluster.lookAgain();
     // A topic that is gone stays away: another one with its name has another id.
     this.#route(read, !this.#knows(read) && this.#cluster.failure === undefined);
   }
@@ -181,7 +184,11 @@ export class KafkaReads {
   #errorOf(read: PendingRead, code: number): LogError {
     const { partition, offset } = read.request;
     const topic = this.#nameOf(read);
-    return brokerError(code, `Reading partition ${partition} of topic "${topic}"`, { topic, partition, offset });
+    const about = `Reading partition ${partition} of topic "${topic}"`;
+    const error = brokerError(code, about, { topic, partition, offset });
+    return error.code === 'UNKNOWN_SERVER_ERROR'
+      ? brokerError(code, about, { topic, partition, offset, retriable: true })
+      : error;
   }
 
   /** Its id where it is gone. */
