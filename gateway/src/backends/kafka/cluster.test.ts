@@ -10,6 +10,7 @@ import { API, RANGES, type ScriptedCluster, scriptedCluster } from './test-scrip
 
 const topicId = '11111111-2222-4333-8444-555555555555';
 const topic = (...leaders: number[]) => ({ name: 't', topicId, leaders });
+const CREATE_TOPICS = 19;
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 /** Waits take a tenth of their time. */
 const hurried: Clock = {
@@ -210,6 +211,29 @@ describe('a cluster', () => {
     // What is new needs no second word.
     scripted.behind.delete(last);
     expect((await cluster.refresh()).byName.has('t')).toBe(true);
+  });
+
+  it('that names no broker is not one without topics: what was seen last stays', async () => {
+    const scripted = await scriptedCluster([topic(0)]);
+    const cluster = clusterOf(scripted);
+    await cluster.refresh();
+    scripted.namesNobody = true;
+    await expect(cluster.refresh()).rejects.toMatchObject({ code: 'BROKER_NOT_AVAILABLE' });
+    expect(cluster.metadata.byName.has('t')).toBe(true);
+    expect(cluster.leaderOf({ topicId, partition: 0 }).leader).toBe(0);
+    scripted.namesNobody = false;
+    await vi.waitFor(() => expect(cluster.failure).toBeUndefined(), { timeout: 5_000 });
+  });
+
+  it('whose controller nobody knows is asked once for what must not be done twice', async () => {
+    const scripted = await scriptedCluster([topic(0)], 2);
+    scripted.controllerId = -1;
+    scripted.ranges = { ...RANGES, [CREATE_TOPICS]: [7, 7] };
+    const log = logOf(scripted);
+    await log.firstLook(5_000);
+    // The connection is cut.
+    await expect(log.createTopic({ name: 'u' })).rejects.toMatchObject({ code: 'BROKER_NOT_AVAILABLE' });
+    expect(scripted.count(CREATE_TOPICS)).toBe(1);
   });
 
   it('takes one broker’s word where the others do not answer', async () => {

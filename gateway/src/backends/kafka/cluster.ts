@@ -194,9 +194,9 @@ export class Cluster {
     if (this.#metadata === Metadata.NONE) await this.refresh();
     for (let attempt = 0; ; attempt++) {
       const { controllerId, brokers } = this.#metadata;
-      const answer = brokers.has(controllerId)
-        ? await this.link(controllerId, 'control').request(family, ...args)
-        : await this.any(family, ...args);
+      // One of them only: what it may have done is not to be done twice.
+      const [one = controllerId] = brokers.has(controllerId) ? [] : brokers.keys();
+      const answer = await this.link(one, 'control').request(family, ...args);
       if (codeOf(answer) !== NOT_CONTROLLER || attempt === CONTROLLER_ATTEMPTS) return answer;
       await pause(this.clock, RETRY_MIN_MS * 2 ** attempt);
       await this.refresh();
@@ -282,7 +282,10 @@ export class Cluster {
     try {
       const first = this.#metadata === Metadata.NONE;
       if (first) await this.#checkVersions();
-      const seen = new Metadata(await this.#withoutDoubt(await this.any(METADATA, null)), this.#metadata);
+      const answer = await this.any(METADATA, null);
+      // It has just begun, and knows of no topic either.
+      if (answer.brokers.length === 0) throw new LogError('BROKER_NOT_AVAILABLE', 'A broker knows of no brokers yet.');
+      const seen = new Metadata(await this.#withoutDoubt(answer), this.#metadata);
       if (this.#closed) throw closed();
       const before = this.#metadata;
       this.#metadata = seen;

@@ -77,6 +77,10 @@ export class ScriptedCluster {
   onListOffsets: (listed: Listed) => Outcome<ListOutcome> = () => ({ offset: 0 });
   /** Without records. */
   onFetch: (asked: FetchAsked) => Outcome<FetchOutcome> = () => ({});
+  /** Default: the first broker that is up. */
+  controllerId: number | undefined;
+  /** Metadata is answered as by a broker that knows of no broker, itself included. */
+  namesNobody = false;
   /** Metadata is not answered. */
   deaf = false;
   /** Node ids of brokers that know of no topic yet. */
@@ -186,20 +190,23 @@ export class ScriptedCluster {
   }
 
   #metadata(nodeId: number): Writer {
-    const up = this.#brokers.filter(({ server }) => server.listening);
+    const up = this.namesNobody ? [] : this.#brokers.filter(({ server }) => server.listening);
     const writer = Writer.create().appendInt32(0);
     writer.appendArray(up, (w, { nodeId: id, port }) => {
       w.appendInt32(id).appendString('127.0.0.1').appendInt32(port).appendString(null);
     });
-    writer.appendString('scripted-cluster').appendInt32(up[0]?.nodeId ?? -1);
-    writer.appendArray(this.behind.has(nodeId) ? [] : this.topics, (w, { name, topicId, leaders }) => {
-      w.appendInt16(0).appendString(name).appendUUID(topicId).appendBoolean(false);
-      w.appendArray([...leaders.entries()], (of, [partition, leader]) => {
-        of.appendInt16(0).appendInt32(partition).appendInt32(leader).appendInt32(0);
-        for (let list = 0; list < 3; list++) of.appendArray([leader], (ids, id) => ids.appendInt32(id), true, false);
-      });
-      w.appendInt32(0);
-    });
+    writer.appendString('scripted-cluster').appendInt32(this.controllerId ?? up[0]?.nodeId ?? -1);
+    writer.appendArray(
+      this.namesNobody || this.behind.has(nodeId) ? [] : this.topics,
+      (w, { name, topicId, leaders }) => {
+        w.appendInt16(0).appendString(name).appendUUID(topicId).appendBoolean(false);
+        w.appendArray([...leaders.entries()], (of, [partition, leader]) => {
+          of.appendInt16(0).appendInt32(partition).appendInt32(leader).appendInt32(0);
+          for (let list = 0; list < 3; list++) of.appendArray([leader], (ids, id) => ids.appendInt32(id), true, false);
+        });
+        w.appendInt32(0);
+      },
+    );
     return writer.appendTaggedFields();
   }
 
