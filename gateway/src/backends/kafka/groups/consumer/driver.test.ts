@@ -131,7 +131,7 @@ describe('a member', () => {
     await bench.clock.tick(INTERVAL_MS + 20);
     const refreshed = first.driver.refresh();
     await bench.clock.tick(1);
-    first.driver.owned(1, [{ topicId: 'id of t', partitions: [0, 1] }]);
+    first.driver.owned(first.driver.memberEpoch, [{ topicId: 'id of t', partitions: [0, 1] }]);
     await bench.clock.run(refreshed);
     await bench.clock.tick(INTERVAL_MS + 20);
     expect(second.owns()).toBe('t2 t3');
@@ -260,6 +260,46 @@ describe('a member', () => {
     await bench.clock.run(client.driver.leave());
     expect(bench.coordinator.beats.at(-1)).toMatchObject({ memberEpoch: LEAVES });
     expect(bench.coordinator.members.size).toBe(0);
+  });
+
+  it('gives up what its client was never told of, since nobody knew the topic, and is told of it once somebody does', async () => {
+    const bench = new Bench({ t: 2, u: 2 });
+    bench.cluster.hidden.add('u');
+    const first = await bench.joined({ topics: ['t', 'u'], letsGoAfterMs: 0 });
+    const second = await bench.joined({ topics: ['t', 'u'], letsGoAfterMs: 0 });
+    await bench.clock.tick(4 * INTERVAL_MS);
+    // Nobody waits for anybody: what the first must give up is the second’s, also what neither was told of.
+    const { members } = bench.coordinator;
+    expect([...members.values()].map(({ assigned, pending }) => [assigned.size, pending.size])).toEqual([
+      [2, 0],
+      [2, 0],
+    ]);
+    bench.cluster.hidden.clear();
+    await bench.clock.tick(INTERVAL_MS + 20);
+    expect([...first.owns().split(' '), ...second.owns().split(' ')].sort()).toEqual(['t0', 't1', 'u0', 'u1']);
+  });
+
+  it('keeps what its client was told since it answered: a late answer lets go of nothing that it may work on', async () => {
+    const bench = new Bench({ t: 4, u: 2 });
+    const first = await bench.joined();
+    const second = await bench.joined({ letsGoAfterMs: 0 });
+    await bench.clock.tick(INTERVAL_MS + 20);
+    expect(first.owns()).toBe('t0 t1');
+    first.driver.owned(first.driver.memberEpoch, [{ topicId: 'id of t', partitions: [0, 1] }]);
+    await bench.clock.tick(INTERVAL_MS + 20);
+    const before = first.driver.memberEpoch;
+    // It gets everything, and has to give half of it up again before its client has heard of either.
+    await bench.clock.run(second.driver.leave());
+    await bench.clock.tick(INTERVAL_MS + 20);
+    const third = await bench.joined({ letsGoAfterMs: 0 });
+    await bench.clock.tick(INTERVAL_MS + 20);
+    expect([first.told.slice(-2), first.driver.memberEpoch > before]).toEqual([['t0 t1 t2 t3', 't0 t1'], true]);
+    first.driver.owned(before, [{ topicId: 'id of t', partitions: [0, 1] }]);
+    await bench.clock.tick(2 * INTERVAL_MS);
+    expect([first.driver.owns({ topicId: 'id of t', partition: 2 }), third.owns()]).toEqual([true, '']);
+    first.driver.owned(first.driver.memberEpoch, [{ topicId: 'id of t', partitions: [0, 1] }]);
+    await bench.clock.tick(INTERVAL_MS + 20);
+    expect(third.owns()).toBe('t2 t3');
   });
 
   it('refreshes with a heartbeat that began after it was asked', async () => {

@@ -54,6 +54,13 @@ export class ConsumerDriver implements MemberDriver {
   #urgent = false;
   #joined = false;
   #over = false;
+  /** Of the assignment that its client was told last. */
+  #toldEpoch = 0;
+  /** What was taken on last, and whether some of it could not be told for want of its topic's name. */
+  #learnt: { readonly assignment: readonly TopicPartitions[]; readonly isTold: boolean } = {
+    assignment: [],
+    isTold: true,
+  };
   #intervalMs = RETRY_MAX_MS;
   #cancelTimer: (() => void) | undefined;
 
@@ -119,8 +126,9 @@ export class ConsumerDriver implements MemberDriver {
     return this.#told();
   }
 
-  owned(_memberEpoch: number, partitions: readonly TopicPartitions[]): void {
-    if (this.#over) return;
+  owned(memberEpoch: number, partitions: readonly TopicPartitions[]): void {
+    // An older answer says nothing of what its client was told since, and may have begun to work on.
+    if (this.#over || memberEpoch < this.#toldEpoch) return;
     const released = this.#holding.letGo(partitions);
     this.#heartbeats.own(this.#holding.owned(), released);
     if (released) this.#beatSoon();
@@ -149,6 +157,7 @@ export class ConsumerDriver implements MemberDriver {
   }
 
   #told(): Assignment {
+    this.#toldEpoch = this.#heartbeats.epoch;
     return this.#holding.assignment(this.#heartbeats.epoch);
   }
 
@@ -270,7 +279,10 @@ export class ConsumerDriver implements MemberDriver {
       return topic === undefined ? [] : numbers.map((partition) => ({ topic, topicId, partition }));
     });
     const changed = this.#holding.assign(partitions);
-    this.#heartbeats.own(this.#holding.owned(), false);
+    // What its client was never told it will not let go of, and the coordinator waits until that is said.
+    const isNews = !this.#learnt.isTold && this.#learnt.assignment !== assignment;
+    this.#learnt = { assignment, isTold: assignment.every(({ topicId }) => this.#names.has(topicId)) };
+    this.#heartbeats.own(this.#holding.owned(), isNews);
     return changed;
   }
 

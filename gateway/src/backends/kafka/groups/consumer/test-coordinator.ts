@@ -194,6 +194,8 @@ export type Fate = 'well' | 'request lost' | 'answer lost' | 'not coordinator';
 export class TestCluster implements DriverCluster {
   readonly settings: DriverCluster['settings'];
   metadata = Metadata.NONE;
+  /** Topics that brokers do not tell of yet. */
+  readonly hidden = new Set<string>();
   /** Of the next requests; after them all go well. */
   fates: Fate[] = [];
   readonly #coordinator: TestCoordinator;
@@ -210,17 +212,21 @@ export class TestCluster implements DriverCluster {
     this.metadata = new Metadata({
       brokers: [],
       controllerId: 0,
-      topics: [...this.#coordinator.topics].map(([name, partitions]) => ({
-        name,
-        topicId: `id of ${name}`,
-        errorCode: 0,
-        isInternal: false,
-        partitions: Array.from({ length: partitions }, (_, partitionIndex) => ({
-          partitionIndex,
-          leaderId: 0,
-          leaderEpoch: 0,
-        })),
-      })),
+      topics: [...this.#coordinator.topics].flatMap(([name, partitions]) =>
+        this.hidden.has(name)
+          ? []
+          : {
+              name,
+              topicId: `id of ${name}`,
+              errorCode: 0,
+              isInternal: false,
+              partitions: Array.from({ length: partitions }, (_, partitionIndex) => ({
+                partitionIndex,
+                leaderId: 0,
+                leaderEpoch: 0,
+              })),
+            },
+      ),
     });
     return this.metadata;
   }
