@@ -146,6 +146,19 @@ describe('commits', () => {
     expect(bench.sent()).toEqual([[1], [2], [2], [2], [3]]);
   });
 
+  it('that look for a topic first are not overtaken by the next: none goes back', async () => {
+    const bench = new Bench();
+    const first = bench.offsets.commit('g', bench.member, [
+      { topicId: 'gone', partition: 0, offset: 1 },
+      { topicId: 'id', partition: 0, offset: 1 },
+    ]);
+    const [answers] = await bench.run(Promise.all([first, bench.commit(2)]));
+    expect([codesOf(answers), bench.sent()]).toEqual([
+      ['UNKNOWN_TOPIC_ID', 'ok'],
+      [[1], [2]],
+    ]);
+  });
+
   it('after one that failed are sent all the same', async () => {
     const bench = new Bench();
     bench.codes = [CODES.UNKNOWN_MEMBER_ID];

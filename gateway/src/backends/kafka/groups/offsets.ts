@@ -61,13 +61,15 @@ export class GroupOffsets {
         this.#cluster.metadata.byId.get(offset.topicId),
         member === undefined || member.driver.owns(offset),
       );
-    if (offsets.some(({ topicId }) => !this.#cluster.metadata.byId.has(topicId))) await this.#cluster.refresh();
+    const isKnown = ({ topicId }: PartitionRef): boolean => this.#cluster.metadata.byId.has(topicId);
     const checked = offsets.map(check);
-    const accepted = offsets.filter((_, i) => checked[i]?.error === undefined);
-    if (accepted.length === 0) return checked;
-    const answers = await this.#inTurn(groupId, member?.memberId ?? '', () =>
-      this.#send(groupId, member, accepted, check),
-    );
+    const waiting = offsets.filter((offset, i) => !isKnown(offset) || checked[i]?.error === undefined);
+    if (waiting.length === 0) return checked;
+    const answers = await this.#inTurn(groupId, member?.memberId ?? '', async () => {
+      // In its turn, too: one that looks for its topics first is not overtaken by the next.
+      if (!waiting.every(isKnown)) await this.#cluster.refresh();
+      return this.#send(groupId, member, waiting, check);
+    });
     return offsets.map((offset, i) => answers.get(offset) ?? checked[i] ?? offset);
   }
 
