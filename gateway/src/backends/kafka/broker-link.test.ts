@@ -115,3 +115,25 @@ describe('bytes that are no answer end the connection, and nothing else', () => 
     expect(error.message).not.toContain('very secret');
   });
 });
+
+describe('a link that is closed', () => {
+  it('ends what is under way at once, also to a broker that does not read any more', async () => {
+    let reading = true;
+    const { link, sockets } = await linkTo((socket, _api, correlationId) => {
+      if (!reading) return;
+      reading = false;
+      socket.write(framed(correlationId, VERSIONS));
+      socket.pause();
+    });
+    await link.versions();
+    // More than all buffers on the way hold.
+    const names = Array.from({ length: 1_000 }, () => 'x'.repeat(20_000));
+    const error = errorOf(link.request(METADATA, names));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const began = Date.now();
+    link.close();
+    expect(await error).toMatchObject({ code: 'BROKER_NOT_AVAILABLE' });
+    expect(Date.now() - began).toBeLessThan(2_000);
+    expect(sockets.size).toBe(1);
+  });
+});

@@ -200,6 +200,8 @@ export class BrokerLink {
   #drop(connection: Connection): void {
     this.#forget(connection);
     connection.close(() => {});
+    // That alone waits until all is sent, which a broker that does not read any more never lets happen.
+    connection.socket?.destroy();
   }
 }
 
