@@ -1,5 +1,6 @@
 // `npm test`: everything that decides whether a change may land, in one command on a bare machine.
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { ensureBrowser } from './lib/browser.mjs';
 import { ensureBroker, ensureTools } from './lib/kafka.mjs';
@@ -51,7 +52,9 @@ const STAGES = {
         const reporters = ['--reporter=dot', '--reporter=json', `--outputFile.json=${join(reports, 'unit.json')}`];
         // As many random histories of groups as decide whether a change may land; alone, vitest plays fewer.
         const { MODEL_RUNS = '10000' } = process.env;
-        await run(bin('vitest'), ['run', ...reporters], { env: { MODEL_RUNS } });
+        // Vitest leaves a core free, and so would take one of two; tests against a broker mostly wait for it.
+        const workers = Math.max(2, availableParallelism() - 1);
+        await run(bin('vitest'), ['run', `--maxWorkers=${workers}`, ...reporters], { env: { MODEL_RUNS } });
       } finally {
         count('unit.json', (report) => ({
           passed: report.numPassedTests,
