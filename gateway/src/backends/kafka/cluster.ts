@@ -13,8 +13,13 @@ import { pause, within } from './pause.ts';
 export interface Leader extends PartitionMetadata {
   readonly topic: TopicMetadata;
 }
-/** What a connection is for. Who may have to wait longer than `requestTimeoutMs` for an answer has one of its own, and says so. */
-export type Purpose = string | { readonly name: string; readonly answerWithinMs: number };
+/**
+ * What a connection is for. Who may have to wait longer than `requestTimeoutMs` for an answer has one of its own, and says so.
+ * `signal`: nobody waits any more, and nothing is sent again.
+ */
+export type Purpose =
+  | string
+  | { readonly name: string; readonly answerWithinMs: number; readonly signal?: AbortSignal | undefined };
 type MetadataListener = (now: Metadata, before: Metadata) => void;
 
 /** Where any broker will do, one may take so long. */
@@ -72,6 +77,10 @@ export class Cluster {
   /** undefined: the last look at the cluster succeeded. */
   get failure(): LogError | undefined {
     return this.#failure;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
   }
 
   /** After every look that found the cluster; the first `before` is empty. Returns how to stop. */
@@ -216,22 +225,27 @@ export class Cluster {
     timeoutMs = this.settings.requestTimeoutMs,
   ): Promise<Answer> {
     const until = this.clock.now() + timeoutMs;
+    const isOver = (): boolean => this.#closed || (typeof purpose !== 'string' && purpose.signal?.aborted === true);
     for (let attempt = 0; ; attempt++) {
       let failure: LogError;
       try {
-        const link = this.link(await this.#coordinatorOf(groupId), purpose);
-        const answer = await link.request(family, ...args);
+        const nodeId = await this.#coordinatorOf(groupId);
+        // What was released meanwhile is not made anew.
+        if (isOver()) throw new LogError('BROKER_NOT_AVAILABLE', `${family.name}: nobody waits for it any more.`);
+        const answer = await this.link(nodeId, purpose).request(family, ...args);
         const code = codeOf(answer);
         if (code === 0) return answer;
         failure = brokerError(code, `${family.name} of group "${groupId}"`);
         if (!LOOK_AGAIN.has(failure.code)) return answer;
       } catch (error) {
         failure = toLogError(error, `${family.name} of group "${groupId}"`);
+        // Who is silent may be no coordinator any more: whoever asks again asks who is.
+        if (failure.code === 'REQUEST_TIMED_OUT') this.#coordinators.delete(groupId);
         if (!LOOK_AGAIN.has(failure.code)) throw failure;
       }
       this.#coordinators.delete(groupId);
       const waitMs = Math.min(RETRY_MIN_MS * 2 ** Math.min(attempt, 4), 1_000);
-      if (this.#closed || this.clock.now() + waitMs >= until) throw failure;
+      if (isOver() || this.clock.now() + waitMs >= until) throw failure;
       await pause(this.clock, waitMs);
     }
   }

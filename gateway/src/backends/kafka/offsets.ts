@@ -88,7 +88,7 @@ export class Offsets {
         return error !== undefined && LOOK_AGAIN.has(error.code);
       });
       const waitMs = Math.min(RETRY_MIN_MS * 2 ** attempt, RETRY_MAX_MS);
-      if (asked.length === 0 || clock.now() + waitMs > until) return answers;
+      if (asked.length === 0 || clock.now() + waitMs > until || this.#cluster.closed) return answers;
       this.#cluster.refreshSoon();
       await pause(clock, waitMs);
     }
