@@ -5,7 +5,17 @@ import { Reader, Writer } from '@platformatic/kafka';
 import { onTestFinished } from 'vitest';
 import { readLength, skipTaggedFields } from './wire.ts';
 
-export const API = { produce: 0, fetch: 1, listOffsets: 2, metadata: 3, apiVersions: 18, initProducerId: 22 } as const;
+export const API = {
+  produce: 0,
+  fetch: 1,
+  listOffsets: 2,
+  metadata: 3,
+  findCoordinator: 10,
+  joinGroup: 11,
+  heartbeat: 12,
+  apiVersions: 18,
+  initProducerId: 22,
+} as const;
 type Ranges = Readonly<Record<number, readonly [min: number, max: number]>>;
 /** What brokers of this test speak where it does not say otherwise: enough for a cluster to be taken for one. */
 export const RANGES: Ranges = {
@@ -77,6 +87,9 @@ export class ScriptedCluster {
   onListOffsets: (listed: Listed) => Outcome<ListOutcome> = () => ({ offset: 0 });
   /** Without records. */
   onFetch: (asked: FetchAsked) => Outcome<FetchOutcome> = () => ({});
+  /** Node id of every group's coordinator. */
+  coordinator = 0;
+  onHeartbeat: (broker: number) => Outcome<{ readonly errorCode?: number }> = () => ({});
   /** Default: the first broker that is up. */
   controllerId: number | undefined;
   /** Metadata is answered as by a broker that knows of no broker, itself included. */
@@ -173,7 +186,30 @@ export class ScriptedCluster {
     if (api === API.produce) return this.#produce(nodeId, reader);
     if (api === API.listOffsets) return this.#listOffsets(nodeId, reader);
     if (api === API.fetch) return this.#fetch(nodeId, reader);
+    if (api === API.findCoordinator) return this.#findCoordinator();
+    if (api === API.joinGroup) return 'silence';
+    if (api === API.heartbeat) return this.#heartbeat(nodeId);
     return 'cut';
+  }
+
+  #findCoordinator(): Writer {
+    const { nodeId, port } = this.#of(this.coordinator);
+    return Writer.create()
+      .appendInt32(0)
+      .appendArray(['any'], (w, key) => {
+        w.appendString(key).appendInt32(nodeId).appendString('127.0.0.1').appendInt32(port);
+        w.appendInt16(0).appendString(null);
+      })
+      .appendTaggedFields();
+  }
+
+  #heartbeat(nodeId: number): Outcome<Writer> {
+    const outcome = this.onHeartbeat(nodeId);
+    if (outcome === 'cut' || outcome === 'silence') return outcome;
+    return Writer.create()
+      .appendInt32(this.throttleMs)
+      .appendInt16(outcome.errorCode ?? 0)
+      .appendTaggedFields();
   }
 
   #versions(version: number): Writer {

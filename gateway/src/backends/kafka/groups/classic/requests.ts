@@ -12,7 +12,7 @@ import {
   syncGroupV5,
 } from '@platformatic/kafka';
 import { answered, apiFamily } from '../../api-family.ts';
-import type { Cluster } from '../../cluster.ts';
+import type { Cluster, Purpose } from '../../cluster.ts';
 
 /** Kafka's numbers of the answers that mean something else than "it failed". */
 export const CODES = {
@@ -111,12 +111,14 @@ const codeOf = ({ errorCode }: { readonly errorCode: number }): number => errorC
 export function classicCoordinator(cluster: Cluster, groupId: string, name: string): ClassicCoordinator {
   // A join keeps its connection busy until all have joined: each member has one of its own for that.
   const waiting = `join/${name}`;
+  const over = new AbortController();
   // The answer comes after the longest rebalance timeout of all members, and whose that is nobody else knows.
   let answerWithinMs = 0;
+  const purpose = (): Purpose => ({ name: waiting, answerWithinMs, signal: over.signal });
   return {
     join: ({ memberId, instanceId, sessionTimeoutMs, rebalanceTimeoutMs, protocols }) => {
       answerWithinMs = rebalanceTimeoutMs + GRACE_MS;
-      return cluster.coordinator(groupId, { name: waiting, answerWithinMs }, codeOf, JOIN_GROUP, [
+      return cluster.coordinator(groupId, purpose(), codeOf, JOIN_GROUP, [
         groupId,
         sessionTimeoutMs,
         rebalanceTimeoutMs,
@@ -128,7 +130,7 @@ export function classicCoordinator(cluster: Cluster, groupId: string, name: stri
       ]);
     },
     sync: ({ generation, memberId, instanceId, protocolName, assignments }) =>
-      cluster.coordinator(groupId, { name: waiting, answerWithinMs }, codeOf, SYNC_GROUP, [
+      cluster.coordinator(groupId, purpose(), codeOf, SYNC_GROUP, [
         groupId,
         generation,
         memberId,
@@ -152,6 +154,9 @@ export function classicCoordinator(cluster: Cluster, groupId: string, name: stri
       const { groups } = await cluster.coordinator(groupId, 'group', first, DESCRIBE_GROUPS, [[groupId], false]);
       return groups[0];
     },
-    close: () => cluster.release(waiting),
+    close: () => {
+      over.abort();
+      cluster.release(waiting);
+    },
   };
 }
