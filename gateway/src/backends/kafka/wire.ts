@@ -41,7 +41,9 @@ export function readNumber(reader: Reader): number {
 export function skipTaggedFields(reader: Reader): void {
   for (let count = reader.readUnsignedVarInt(); count > 0; count--) {
     reader.readUnsignedVarInt();
-    reader.skip(reader.readUnsignedVarInt());
+    const length = reader.readUnsignedVarInt();
+    if (length < 0 || length > reader.remaining) throw new RangeError('Out of bounds: a tagged field.');
+    reader.skip(length);
   }
 }
 

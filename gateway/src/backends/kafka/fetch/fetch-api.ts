@@ -118,6 +118,8 @@ function readPartition(reader: Reader, topicId: string, headroom: number): Fetch
 function readRecords(reader: Reader, headroom: number): Uint8Array | undefined {
   const length = readLength(reader);
   if (length <= 0) return undefined;
+  const missing = length - reader.remaining;
+  if (missing > 0) throw new RangeError(`The answer ends ${missing} bytes before its records do.`);
   const total = headroom + length;
   const target = total > POOLED_BYTES ? Buffer.allocUnsafeSlow(total) : Buffer.allocUnsafe(total);
   let from = reader.position;
@@ -133,7 +135,6 @@ function readRecords(reader: Reader, headroom: number): Uint8Array | undefined {
     at += part.length;
     from = 0;
   }
-  if (at < total) throw new RangeError(`The answer ends ${total - at} bytes before its records do.`);
   reader.skip(length);
   return target;
 }
