@@ -5,7 +5,7 @@ import { ManualClock } from 'distributedlog/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { KnownEnds } from './ends.ts';
 import { openScripted } from './test-kafka.ts';
-import { scriptedCluster } from './test-scripted-broker.ts';
+import { type ScriptedCluster, scriptedCluster } from './test-scripted-broker.ts';
 
 const topicId = '11111111-2222-4333-8444-555555555555';
 const at = (partition: number): PartitionRef => ({ topicId, partition });
@@ -29,22 +29,35 @@ class HeldClock implements Clock {
   }
 }
 
+function clusterLeads(scripted: ScriptedCluster, leaders: number[]): void {
+  const [topic] = scripted.topics;
+  if (topic !== undefined) topic.leaders = leaders;
+}
+
 async function open() {
   const clock = new HeldClock();
   const scripted = await scriptedCluster([{ name: 't', topicId, leaders: [0, 0, 0] }]);
   const cluster = await openScripted(scripted, {}, clock);
   clock.isHeld = true;
   const listed: number[][] = [];
+  const waiting = new Map<number, Promise<void>>();
+  /** Looks at it are not answered before that is called. */
+  const waitsFor = (partition: number) => {
+    let answerIt = () => {};
+    waiting.set(partition, new Promise((resolve) => (answerIt = resolve)));
+    return () => answerIt();
+  };
   let answer: (partition: number) => PartitionEnds | LogError = () => ends(5);
   const known = new KnownEnds(cluster, {
     ends: async (refs) => {
       listed.push(refs.map(({ partition }) => partition));
+      await Promise.all(refs.map(({ partition }) => waiting.get(partition)));
       return refs.map(({ partition }) => answer(partition));
     },
   });
   onTestFinished(() => known.close());
   const tick = (ms: number) => clock.manual.tick(ms);
-  return { scripted, cluster, known, listed, tick, answers: (with_: typeof answer) => (answer = with_) };
+  return { scripted, cluster, known, listed, tick, waitsFor, answers: (with_: typeof answer) => (answer = with_) };
 }
 
 describe('known ends', () => {
@@ -59,6 +72,24 @@ describe('known ends', () => {
       [0, 1],
       [0, 1],
     ]);
+  });
+
+  it('of one broker are not held up by another one that does not answer', async () => {
+    const { scripted, cluster, known, listed, tick, waitsFor } = await open();
+    clusterLeads(scripted, [0, 0, 1]);
+    await cluster.refresh();
+    const answerIt = waitsFor(2);
+    for (const partition of [0, 1, 2]) known.ends(at(partition));
+    for (let i = 0; i < 3; i++) {
+      await tick(1_000);
+      for (const partition of [0, 1, 2]) known.ends(at(partition));
+    }
+    expect(known.ends(at(0))).toEqual(ends(5));
+    // The others again and again, that one once until it is answered.
+    expect(listed).toEqual([[0, 1], [2], [0, 1], [0, 1]]);
+    answerIt();
+    await tick(1_000);
+    expect(known.ends(at(2))).toEqual(ends(5));
   });
 
   it('are not looked at while fetches bring them', async () => {

@@ -14,6 +14,8 @@ interface Known extends PartitionRef {
   /** −Infinity: never, or something happened since. */
   seenAt: number;
   askedAt: number;
+  /** A look in the background is under way. */
+  isLookedAt: boolean;
 }
 
 export class KnownEnds {
@@ -104,6 +106,7 @@ export class KnownEnds {
       ends: undefined,
       seenAt: Number.NEGATIVE_INFINITY,
       askedAt: this.#cluster.clock.now(),
+      isLookedAt: false,
     };
     this.#known.set(key, fresh);
     return fresh;
@@ -112,23 +115,34 @@ export class KnownEnds {
   #arm(): void {
     if (this.#cancelTimer !== undefined || this.#closed) return;
     this.#cancelTimer = this.#cluster.clock.after(FRESH_MS, () => {
-      void this.#refresh().finally(() => {
-        this.#cancelTimer = undefined;
-        if (this.#known.size > 0) this.#arm();
-      });
+      this.#cancelTimer = undefined;
+      this.#refresh();
+      if (this.#known.size > 0) this.#arm();
     });
   }
 
-  async #refresh(): Promise<void> {
+  /** Each broker by itself: one that does not answer must not hold up what the others say. */
+  #refresh(): void {
     const now = this.#cluster.clock.now();
-    for (const [key, { askedAt, seenAt }] of this.#known) {
+    const byLeader = new Map<number, Known[]>();
+    for (const [key, known] of this.#known) {
+      const { topicId, partition, askedAt, seenAt, ends, isLookedAt } = known;
       if (Math.max(askedAt, seenAt) < now - FORGET_AFTER_MS) this.#known.delete(key);
+      const isWanted = askedAt > now - FORGET_AFTER_MS && (seenAt <= now - FRESH_MS || ends === undefined);
+      if (!isWanted || isLookedAt) continue;
+      const leader = this.#cluster.metadata.byId.get(topicId)?.partitions[partition]?.leader ?? -1;
+      const of = byLeader.get(leader);
+      if (of === undefined) byLeader.set(leader, [known]);
+      else of.push(known);
     }
-    const wanted = [...this.#known.values()].filter(({ askedAt, seenAt, ends }) => {
-      return askedAt > now - FORGET_AFTER_MS && (seenAt <= now - FRESH_MS || ends === undefined);
-    });
-    // What cannot be had now is tried again in a second.
-    if (wanted.length > 0) await this.#list(wanted, 0);
+    for (const wanted of byLeader.values()) void this.#lookAt(wanted);
+  }
+
+  /** What cannot be had now is tried again in a second. Never rejects. */
+  async #lookAt(wanted: readonly Known[]): Promise<void> {
+    for (const known of wanted) known.isLookedAt = true;
+    await this.#list(wanted, 0);
+    for (const known of wanted) known.isLookedAt = false;
   }
 }
 
