@@ -2,6 +2,7 @@
 import type { Clock } from 'distributedlog/core';
 import { LogError } from 'distributedlog/protocol';
 import { type Assignment, type Holder, type Membership, type MemberWishes, Presence } from 'distributedlog/server';
+import { within } from '../pause.ts';
 import type { DriverListener, MemberDriver } from './member-driver.ts';
 
 export interface HeldMemberOptions {
@@ -29,6 +30,7 @@ export interface HeldMemberOptions {
 }
 
 const MAX_HEARTBEAT_INTERVAL_MS = 25_000;
+const CONFIRM_WITHIN_MS = 1_000;
 
 export class HeldMember {
   readonly #options: HeldMemberOptions;
@@ -95,6 +97,14 @@ export class HeldMember {
     }
   }
 
+  /** Asks the coordinator whether nobody else speaks for it by now; where that does not answer soon, it is taken for granted. */
+  async isCurrent(): Promise<boolean> {
+    const heard = within(this.#options.clock, CONFIRM_WITHIN_MS, this.driver.refresh());
+    // Why it could not be heard does not matter, but for the one reason that ends the member.
+    await heard.catch(() => undefined);
+    return !this.#gone;
+  }
+
   /** Another connection speaks for it from now on; who did before hears of it before this returns. */
   async takeUp(holder: Holder, wishes: MemberWishes): Promise<void> {
     const older = this.presence.holder;
@@ -141,6 +151,13 @@ export class HeldMember {
     // Nobody but a gateway that was shown its token knows this instance id.
     if (error.code === 'FENCED_INSTANCE_ID' && this.hidden) holder?.listener.onTakenOver();
     else holder?.listener.onFenced(error);
+  }
+
+  /** Somebody else speaks for it at the coordinator, and its client comes by another connection. */
+  giveWay(): void {
+    const { holder } = this.presence;
+    this.stop();
+    holder?.listener.onTakenOver();
   }
 
   /** Nothing is said to anybody any more; another gateway may go on with it. */

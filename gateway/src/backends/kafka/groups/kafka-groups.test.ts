@@ -1,4 +1,5 @@
 // Groups on a real Kafka, as gateways see them: members that come and go, come back, and are taken up elsewhere. Skipped where KAFKA_BROKERS is not set.
+import { type Clock, systemClock } from 'distributedlog/core';
 import { LogError } from 'distributedlog/protocol';
 import { expect, it, vi } from 'vitest';
 import { describeWithKafka, unique } from '../test-kafka.ts';
@@ -106,6 +107,33 @@ for (const groupProtocol of ['consumer', 'classic'] as const) {
       expect([back.membership.memberId, back.owns()]).toEqual([second.membership.memberId, had]);
       expect(await codeOf(join(elsewhere, { ...of, ...resumeOf(second) }))).toBe('UNKNOWN_MEMBER_ID');
       expect(states([first])).toEqual(before);
+    });
+
+    it('that another gateway had meanwhile come back to one that has not heard of it', async () => {
+      const { log: there, of } = await setUp();
+      // No heartbeat becomes due here.
+      const still: Clock = {
+        now: () => systemClock.now(),
+        after: (ms, run) => (ms < 50 ? systemClock.after(ms, run) : () => undefined),
+      };
+      const here = await openLog({ groupProtocol }, still);
+      const isIn = async (member: TestMember): Promise<void> => {
+        const { memberId, memberEpoch, partitions } = member.membership;
+        expect([memberId, member.owns().length]).toEqual([first.membership.memberId, 4]);
+        const offsets = [{ topicId: partitions[0]?.topicId ?? '', partition: 0, offset: 1 }];
+        expect(await codeOf(here.groups.commit(of.groupId, { memberId, memberEpoch }, offsets))).toBe('resolved');
+      };
+      const first = await join(here, of);
+      first.membership.release({ heardAt: still.now() });
+      const second = await join(there, { ...of, ...resumeOf(first) });
+      const third = await join(here, { ...of, ...resumeOf(second) });
+      await isIn(third);
+      // Classic coordinators name their members themselves, so that nobody can tell who took one up.
+      if (groupProtocol === 'classic') return;
+      third.membership.release({ heardAt: still.now() });
+      const lost = await join(there, { ...of, ...resumeOf(third) }, { keeps: true });
+      expect(lost.owns()).toHaveLength(4);
+      await isIn(await join(here, { ...of, ...resumeOf(third) }));
     });
 
     it('that were held when their client came back through another gateway stay its own when the hold ends', async () => {

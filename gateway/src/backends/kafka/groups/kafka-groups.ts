@@ -116,13 +116,14 @@ export class Groups implements GroupPort {
   }
 
   async #takeUp(memberId: string, request: JoinRequest, holder: Holder): Promise<HeldMember> {
-    const { groupId, resumeToken, principal, clientId } = request;
+    const { groupId, clientId } = request;
     const key = keyOf(groupId, memberId);
-    for (let before = this.#takingUp.get(key); before !== undefined; before = this.#takingUp.get(key)) await before;
-    const held = this.#members.get(key);
-    if (held !== undefined) {
-      const isTheirs = resumeToken !== undefined && held.tokens.includes(resumeToken) && held.principal === principal;
-      if (!isTheirs) throw notTheirs(groupId, memberId);
+    for (;;) {
+      for (let before = this.#takingUp.get(key); before !== undefined; before = this.#takingUp.get(key)) await before;
+      const held = this.#members.get(key);
+      if (held === undefined || !isTheirs(held, request)) break;
+      // Another gateway may have had it since, and this one not have heard of it.
+      if (!(await held.isCurrent()) || !isTheirs(held, request)) continue;
       held.clientId = clientId;
       this.#resumed++;
       await held.takeUp(holder, request);
@@ -158,6 +159,10 @@ export class Groups implements GroupPort {
     if (verdict === 'spent' && request.instanceId !== undefined) throw instanceTaken(request.instanceId);
     if (verdict !== 'good' || known === undefined) throw notTheirs(groupId, memberId);
     this.#mustBeOpen();
+    const held = this.#members.get(keyOf(groupId, memberId));
+    // Who is held here has tokens of its own; who was held here before another gateway had it is not there any more.
+    if (held?.driver.memberId === known.coordinatorId) throw notTheirs(groupId, memberId);
+    held?.giveWay();
     try {
       return await this.#enter(request, memberId, known, holder);
     } catch (error) {
@@ -328,6 +333,10 @@ export class Groups implements GroupPort {
 
 function keyOf(groupId: string, memberId: string): string {
   return `${groupId}\0${memberId}`;
+}
+
+function isTheirs({ tokens, principal }: HeldMember, request: JoinRequest): boolean {
+  return request.resumeToken !== undefined && tokens.includes(request.resumeToken) && principal === request.principal;
 }
 
 function notTheirs(groupId: string, memberId: string): LogError {
