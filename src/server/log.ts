@@ -144,6 +144,8 @@ export interface MemberListener {
   onFenced(error: LogError): void;
   /** Another connection took the member up: this one must not say anything to its client any more. Nothing follows. */
   onTakenOver(): void;
+  /** Nobody waits for the answer to the join any more: it may have come back elsewhere, where it must not lose the member again. */
+  isOver?(): boolean;
 }
 /** A member as long as someone holds it: what is asked of it after `release`, `leave` or `onTakenOver` does nothing. */
 export interface Membership extends Assignment {

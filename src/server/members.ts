@@ -130,6 +130,7 @@ export class Members {
     let over = false;
     const isOver = (): boolean => over || joining.left || this.#released !== undefined;
     const listener: MemberListener = {
+      isOver,
       onAssignment: (assignment) => {
         if (isOver()) return;
         const waiting = this.#joining.get(consumer);

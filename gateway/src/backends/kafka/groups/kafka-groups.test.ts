@@ -136,6 +136,23 @@ for (const groupProtocol of ['consumer', 'classic'] as const) {
       await isIn(await join(here, { ...of, ...resumeOf(third) }));
     });
 
+    it('stay with the newer connection where the older one ended while it was about to take them up', async () => {
+      const { log: there, of } = await setUp();
+      const member = await join(there, of);
+      await there.close();
+      const [slow, quick] = [await openLog({ groupProtocol }), await openLog({ groupProtocol })];
+      let isOver = false;
+      const listener = { onAssignment() {}, onFenced() {}, onTakenOver() {}, isOver: () => isOver };
+      const late = codeOf(slow.groups.join({ ...of, ...resumeOf(member), ...times, clientId: 'c' }, listener));
+      isOver = true;
+      expect(await late).toBe('UNKNOWN_MEMBER_ID');
+      const again = await join(quick, { ...of, ...resumeOf(member) });
+      const { memberId, memberEpoch, partitions } = again.membership;
+      const offsets = [{ topicId: partitions[0]?.topicId ?? '', partition: 0, offset: 1 }];
+      expect(await codeOf(quick.groups.commit(of.groupId, { memberId, memberEpoch }, offsets))).toBe('resolved');
+      expect([memberId, again.takenOver()]).toEqual([member.membership.memberId, false]);
+    });
+
     it('that were held when their client came back through another gateway stay its own when the hold ends', async () => {
       const clock = new SkippingClock();
       const log = await openLog({ groupProtocol }, clock);

@@ -124,6 +124,7 @@ export class Groups implements GroupPort {
       if (held === undefined || !isTheirs(held, request)) break;
       // Another gateway may have had it since, and this one not have heard of it.
       if (!(await held.isCurrent()) || !isTheirs(held, request)) continue;
+      mustBeWanted(holder, groupId, memberId);
       held.clientId = clientId;
       this.#resumed++;
       await held.takeUp(holder, request);
@@ -159,6 +160,7 @@ export class Groups implements GroupPort {
     if (verdict === 'spent' && request.instanceId !== undefined) throw instanceTaken(request.instanceId);
     if (verdict !== 'good' || known === undefined) throw notTheirs(groupId, memberId);
     this.#mustBeOpen();
+    mustBeWanted(holder, groupId, memberId);
     const held = this.#members.get(keyOf(groupId, memberId));
     // Who is held here has tokens of its own; who was held here before another gateway had it is not there any more.
     if (held?.driver.memberId === known.coordinatorId) throw notTheirs(groupId, memberId);
@@ -337,6 +339,11 @@ function keyOf(groupId: string, memberId: string): string {
 
 function isTheirs({ tokens, principal }: HeldMember, request: JoinRequest): boolean {
   return request.resumeToken !== undefined && tokens.includes(request.resumeToken) && principal === request.principal;
+}
+
+/** Whose connection ended while it was looked for may have come back through another gateway, and must not be fenced there. */
+function mustBeWanted({ listener }: Holder, groupId: string, memberId: string): void {
+  if (listener.isOver?.() === true) throw notTheirs(groupId, memberId);
 }
 
 function notTheirs(groupId: string, memberId: string): LogError {
