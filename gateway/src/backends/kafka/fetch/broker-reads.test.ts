@@ -10,7 +10,7 @@ import { from } from './test-fetch.ts';
 import { ModelBroker } from './test-model-broker.ts';
 
 const TOPIC = '11111111-2222-3333-4444-555555555555';
-const LIMITS: FetchLimits = { lanes: 3, maxRequestBytes: 2_000, maxPollMs: 500 };
+const LIMITS: FetchLimits = { lanes: 3, maxRequestBytes: 2_000, maxPollMs: 500, aheadBytes: 0, maxAheadBytes: 0 };
 
 function setUp(limits: Partial<FetchLimits> = {}) {
   const clock = new ManualClock();
@@ -154,6 +154,24 @@ describe('reads at one broker', () => {
     isRight(broker, waiting, await waiting.result);
   });
 
+  it('that go on where an answer went on are answered with it, for a second', async () => {
+    const { clock, broker, read } = setUp({ aheadBytes: 2_000, maxAheadBytes: 16_000 });
+    for (let i = 0; i < 4; i++) broker.append(at(0), 1, 300);
+    const there = { maxWaitMs: 0, minBytes: 0, maxBytes: 500 };
+    for (const offset of [0, 1]) {
+      const one = read({ offset, ...there });
+      await clock.settle();
+      isRight(broker, one, await one.result);
+      expect(await one.result).toMatchObject({ nextOffset: offset + 1 });
+    }
+    expect(broker.requests).toHaveLength(1);
+    await clock.tick(1_000);
+    const late = read({ offset: 2, ...there });
+    await clock.settle();
+    isRight(broker, late, await late.result);
+    expect(broker.requests).toHaveLength(2);
+  });
+
   it('fail one by one where the broker refuses all of them for another reason', async () => {
     const { clock, broker, read, failed } = setUp();
     const reads = [read({ offset: 0 }), read({ partition: 1, offset: 0 })];
@@ -163,82 +181,88 @@ describe('reads at one broker', () => {
     expect(broker.requests).toHaveLength(1);
   });
 
-  it('bring what is there, whole and once, whatever is appended, aborted, lost or slow', async () => {
-    const step = fc.oneof(
-      fc.record({
-        type: fc.constant('append' as const),
-        partition: fc.nat(2),
-        records: fc.integer({ min: 1, max: 5 }),
-        valueBytes: fc.constantFrom(1, 50, 300, 3_000),
-        hole: fc.constantFrom(0, 0, 7),
-      }),
-      fc.record({
-        type: fc.constant('read' as const),
-        partition: fc.nat(2),
-        reader: fc.nat(3),
-        waits: fc.boolean(),
-        maxBytes: fc.constantFrom(1, 200, 1_000, 10_000),
-      }),
-      fc.record({ type: fc.constant('tick' as const), ms: fc.constantFrom(1, 49, 500) }),
-      fc.record({ type: fc.constant('abort' as const), reader: fc.nat(3) }),
-      fc.record({ type: fc.constant('lose request' as const) }),
-      fc.record({ type: fc.constant('lose answers' as const) }),
-      fc.record({ type: fc.constant('evict' as const) }),
-      fc.record({ type: fc.constant('turn' as const) }),
-    );
-    await fc.assert(
-      fc.asyncProperty(fc.array(step, { minLength: 30, maxLength: 150 }), async (steps) => {
-        const { clock, broker, read } = setUp();
-        const readers = Array.from({ length: 4 }, () => ({ positions: [0, 0, 0], abort: new AbortController() }));
-        const pending = new Set<PendingRead>();
-        let wrong: unknown;
-        for (const one of steps) {
-          if (one.type === 'append') broker.append(at(one.partition), one.records, one.valueBytes, one.hole);
-          else if (one.type === 'tick') await clock.tick(one.ms);
-          else if (one.type === 'lose request') broker.losing++;
-          else if (one.type === 'lose answers') broker.fail();
-          else if (one.type === 'evict') broker.sessions.evict();
-          else if (one.type === 'turn') await clock.settle();
-          else if (one.type === 'abort') {
-            readers[one.reader]?.abort.abort();
-            const reader = readers[one.reader];
-            if (reader !== undefined) reader.abort = new AbortController();
-          } else {
-            const reader = readers[one.reader];
-            if (reader === undefined) continue;
-            const { partition, maxBytes } = one;
-            const offset = reader.positions[partition] ?? 0;
-            const terms = one.waits ? { minBytes: 1, maxWaitMs: 30_000 } : { minBytes: 0, maxWaitMs: 0 };
-            const there = broker.endOf(at(partition)) > offset;
-            const { signal } = reader.abort;
-            const headroom = 16 + one.reader;
-            const started = read({ partition, offset, maxBytes, ...terms, headroom, signal });
-            pending.add(started);
-            started.result
-              .then((result) => {
-                isRight(broker, started, result);
-                if (there && !signal.aborted) expect(result.batchBytes).toBeGreaterThan(0);
-                reader.positions[partition] = Math.max(reader.positions[partition] ?? 0, result.nextOffset);
-              })
-              .catch((error: unknown) => {
-                wrong ??= error;
-              })
-              .finally(() => pending.delete(started));
+  it.each([
+    [0, 0],
+    [600, 8_000],
+  ])(
+    'bring what is there, whole and once, whatever is appended, aborted, lost or slow; %i bytes ahead',
+    async (aheadBytes, maxAheadBytes) => {
+      const step = fc.oneof(
+        fc.record({
+          type: fc.constant('append' as const),
+          partition: fc.nat(2),
+          records: fc.integer({ min: 1, max: 5 }),
+          valueBytes: fc.constantFrom(1, 50, 300, 3_000),
+          hole: fc.constantFrom(0, 0, 7),
+        }),
+        fc.record({
+          type: fc.constant('read' as const),
+          partition: fc.nat(2),
+          reader: fc.nat(3),
+          waits: fc.boolean(),
+          maxBytes: fc.constantFrom(1, 200, 1_000, 10_000),
+        }),
+        fc.record({ type: fc.constant('tick' as const), ms: fc.constantFrom(1, 49, 500) }),
+        fc.record({ type: fc.constant('abort' as const), reader: fc.nat(3) }),
+        fc.record({ type: fc.constant('lose request' as const) }),
+        fc.record({ type: fc.constant('lose answers' as const) }),
+        fc.record({ type: fc.constant('evict' as const) }),
+        fc.record({ type: fc.constant('turn' as const) }),
+      );
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { minLength: 30, maxLength: 150 }), async (steps) => {
+          const { clock, broker, read } = setUp({ aheadBytes, maxAheadBytes });
+          const readers = Array.from({ length: 4 }, () => ({ positions: [0, 0, 0], abort: new AbortController() }));
+          const pending = new Set<PendingRead>();
+          let wrong: unknown;
+          for (const one of steps) {
+            if (one.type === 'append') broker.append(at(one.partition), one.records, one.valueBytes, one.hole);
+            else if (one.type === 'tick') await clock.tick(one.ms);
+            else if (one.type === 'lose request') broker.losing++;
+            else if (one.type === 'lose answers') broker.fail();
+            else if (one.type === 'evict') broker.sessions.evict();
+            else if (one.type === 'turn') await clock.settle();
+            else if (one.type === 'abort') {
+              readers[one.reader]?.abort.abort();
+              const reader = readers[one.reader];
+              if (reader !== undefined) reader.abort = new AbortController();
+            } else {
+              const reader = readers[one.reader];
+              if (reader === undefined) continue;
+              const { partition, maxBytes } = one;
+              const offset = reader.positions[partition] ?? 0;
+              const terms = one.waits ? { minBytes: 1, maxWaitMs: 30_000 } : { minBytes: 0, maxWaitMs: 0 };
+              const there = broker.endOf(at(partition)) > offset;
+              const { signal } = reader.abort;
+              const headroom = 16 + one.reader;
+              const started = read({ partition, offset, maxBytes, ...terms, headroom, signal });
+              pending.add(started);
+              started.result
+                .then((result) => {
+                  isRight(broker, started, result);
+                  if (there && !signal.aborted) expect(result.batchBytes).toBeGreaterThan(0);
+                  reader.positions[partition] = Math.max(reader.positions[partition] ?? 0, result.nextOffset);
+                })
+                .catch((error: unknown) => {
+                  wrong ??= error;
+                })
+                .finally(() => pending.delete(started));
+            }
           }
-        }
-        // Requests that were lost while nothing was under way of them end, and everybody has had a turn.
-        for (let i = 0; i < 4; i++) await clock.tick(500);
-        if (wrong !== undefined) throw wrong;
-        for (const { maxWaitMs, partitions } of broker.requests) {
-          const bytes = partitions.reduce((sum, { maxBytes }) => sum + maxBytes, 0);
-          if (maxWaitMs === 0 && partitions.length > 1) expect(bytes).toBeLessThanOrEqual(LIMITS.maxRequestBytes);
-        }
-        for (const { request } of pending) {
-          expect(request.maxWaitMs).toBeGreaterThan(0);
-          expect(request.offset).toBeGreaterThanOrEqual(broker.endOf(request));
-        }
-      }),
-      { numRuns: 150 },
-    );
-  });
+          // Requests that were lost while nothing was under way of them end, and everybody has had a turn.
+          for (let i = 0; i < 4; i++) await clock.tick(500);
+          if (wrong !== undefined) throw wrong;
+          for (const { maxWaitMs, partitions } of broker.requests) {
+            const bytes = partitions.reduce((sum, { maxBytes }) => sum + maxBytes, 0);
+            if (maxWaitMs === 0 && partitions.length > 1) expect(bytes).toBeLessThanOrEqual(LIMITS.maxRequestBytes);
+          }
+          for (const { request } of pending) {
+            expect(request.maxWaitMs).toBeGreaterThan(0);
+            expect(request.offset).toBeGreaterThanOrEqual(broker.endOf(request));
+          }
+        }),
+        { numRuns: 150 },
+      );
+    },
+  );
 });

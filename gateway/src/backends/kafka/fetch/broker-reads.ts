@@ -6,6 +6,7 @@ import { toLogError } from '../errors.ts';
 import type { FetchAnswer, FetchedPartition, FetchRequest } from './fetch-api.ts';
 import { FetchSession, FINAL_EPOCH, isOfSession, NO_SESSION } from './fetch-session.ts';
 import type { PendingRead } from './pending-read.ts';
+import { ReadAhead } from './read-ahead.ts';
 import { type WholeBatches, wholeBatches } from './whole-batches.ts';
 
 export interface FetchLimits {
@@ -15,6 +16,10 @@ export interface FetchLimits {
   readonly maxRequestBytes: number;
   /** The longest that a broker may keep a request that waits. */
   readonly maxPollMs: number;
+  /** Of a partition whose records are there, so many are asked for at least: the reads that follow need not ask. */
+  readonly aheadBytes: number;
+  /** Of what was read ahead, in all. */
+  readonly maxAheadBytes: number;
 }
 /** Reads of one kind can share a request. */
 export interface ReadKind {
@@ -69,6 +74,7 @@ export class BrokerReads {
   readonly #host: ReadsHost;
   readonly #limits: FetchLimits;
   readonly #lanes: readonly Lane[];
+  readonly #ahead: ReadAhead;
   /** Not in a request, in turn. */
   readonly #queue = new Set<PendingRead>();
   /** By partition and offset. */
@@ -79,6 +85,7 @@ export class BrokerReads {
     this.#kind = kind;
     this.#host = host;
     this.#limits = limits;
+    this.#ahead = new ReadAhead(host.clock, limits.maxAheadBytes);
     const name = `fetch-${kind.isolation}${kind.patient ? '-patient' : ''}`;
     this.#lanes = Array.from({ length: limits.lanes }, (_, i) => ({
       connection: `${name}-${i}`,
@@ -95,7 +102,7 @@ export class BrokerReads {
   }
 
   add(read: PendingRead): void {
-    if (!this.#isMine(read)) return;
+    if (!this.#isMine(read) || this.#fromAhead(read)) return;
     const slot = this.#underWay.get(slotKey(read));
     // What a request that is under way does not bring may have come since: only who waits anyway may join it.
     if (slot?.minBytes === read.minBytes && read.how === 'wait') {
@@ -109,6 +116,10 @@ export class BrokerReads {
   /** Not answered, and not gone to another broker or in with those that do not wait. */
   #isMine({ over, leader, patient }: PendingRead): boolean {
     return !over && leader === this.#kind.nodeId && patient === this.#kind.patient;
+  }
+
+  close(): void {
+    this.#ahead.close();
   }
 
   /** The sessions that the broker keeps for us, which it may forget. */
@@ -170,14 +181,26 @@ export class BrokerReads {
         // All that is there comes in one answer; of what is only waited for, most will not come.
         if (!waits && bytes > 0 && (bytes + maxBytes > this.#limits.maxRequestBytes || how === 'alone')) continue;
         const reads = new Set([read]);
-        slots.set(key, { topicId, partition, key, offset, leaderEpoch, waits, minBytes, maxBytes, reads });
-        bytes += maxBytes;
+        const wanted = this.#withAhead(read, bytes);
+        slots.set(key, { topicId, partition, key, offset, leaderEpoch, waits, minBytes, maxBytes: wanted, reads });
+        bytes += wanted;
         waitedFor = minBytes;
       }
       this.#queue.delete(read);
       if (how === 'alone') break;
     }
     return [...slots.values()];
+  }
+
+  /** What an aborted transaction leaves behind is decided read by read: nothing is read ahead there. */
+  #withAhead({ how, request }: PendingRead, before: number): number {
+    const { aheadBytes, maxAheadBytes } = this.#limits;
+    const { maxBytes } = request;
+    // Where many partitions share the answer, it is large enough as it is.
+    if (how !== 'now' || this.#kind.isolation !== 'read_uncommitted' || before + aheadBytes > maxAheadBytes / 8) {
+      return maxBytes;
+    }
+    return Math.max(maxBytes, aheadBytes);
   }
 
   #send(lane: Lane, slots: readonly Slot[]): void {
@@ -284,8 +307,28 @@ export class BrokerReads {
           // The broker names those of all it read, also of batches that were cut off.
           aborted: aborted.filter(({ firstOffset }) => firstOffset < next),
         });
+        if (!slot.waits && nextOffset >= 0 && this.#kind.isolation === 'read_uncommitted') {
+          this.#ahead.keep({ key: slot.key, offset: next, bytes: buffer, from: end, ends });
+        }
       }
     }
+  }
+
+  #fromAhead(read: PendingRead): boolean {
+    const { key, leaderEpoch, request } = read;
+    // Who says which epoch he read in wants to hear whether the log has been cut since.
+    if (read.how !== 'now' || request.leaderEpoch !== undefined) return false;
+    const found = this.#ahead.take(key, request.offset, leaderEpoch, request.maxBytes);
+    if (found === undefined) return false;
+    const { bytes, from, to, nextOffset } = found;
+    read.resolve({
+      ...(this.#host.ends(request) ?? found.ends),
+      buffer: copied(bytes, from, to, request.headroom),
+      batchBytes: to - from,
+      nextOffset,
+      aborted: [],
+    });
+    return true;
   }
 
   /** There was nothing for it in an answer. */
@@ -334,7 +377,7 @@ function least(slots: readonly Slot[], of: (read: PendingRead) => number): numbe
 }
 
 function copied(buffer: Uint8Array, start: number, end: number, headroom: number): Uint8Array {
-  const copy = new Uint8Array(headroom + end - start);
+  const copy = Buffer.allocUnsafeSlow(headroom + end - start);
   copy.set(buffer.subarray(start, end), headroom);
   return copy;
 }

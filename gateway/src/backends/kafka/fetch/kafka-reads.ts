@@ -17,7 +17,14 @@ export interface EndsSeen {
   ends(partition: PartitionRef): PartitionEnds | undefined;
 }
 
-const LIMITS: FetchLimits = { lanes: 4, maxRequestBytes: 16 * 1024 * 1024, maxPollMs: 500 };
+const MIB = 1024 * 1024;
+const LIMITS: FetchLimits = {
+  lanes: 4,
+  maxRequestBytes: 16 * MIB,
+  maxPollMs: 500,
+  aheadBytes: MIB,
+  maxAheadBytes: 32 * MIB,
+};
 /** A read that does not wait for records waits this long for a leader. */
 const PATIENCE_MS = 1_000;
 const RETRY_MIN_MS = 50;
@@ -72,7 +79,9 @@ export class KafkaReads {
         if (read.leader >= 0 && leader >= 0 && leader !== read.leader) this.#route(read);
       }
       for (const [key, { kind, reads }] of this.#brokers) {
-        if (!brokers.has(kind.nodeId) && reads.size === 0) this.#brokers.delete(key);
+        if (brokers.has(kind.nodeId) || reads.size > 0) continue;
+        reads.close();
+        this.#brokers.delete(key);
       }
     });
   }
@@ -112,6 +121,7 @@ export class KafkaReads {
     this.#closed = true;
     this.#stopListening();
     for (const read of [...this.#pending]) read.reject(closed());
+    for (const { reads } of this.#brokers.values()) reads.close();
     const endings = [...this.#brokers.values()].flatMap(({ kind, reads }) =>
       reads.sessions().map((id) => this.#endSession(kind, id)),
     );
