@@ -280,7 +280,8 @@ export class ConsumerDriver implements MemberDriver {
     });
     const changed = this.#holding.assign(partitions);
     // What its client was never told it will not let go of, and the coordinator waits until that is said.
-    const isNews = !this.#learnt.isTold && this.#learnt.assignment !== assignment;
+    const { assignment: before, isTold } = this.#learnt;
+    const isNews = !isTold && JSON.stringify(before) !== JSON.stringify(assignment);
     this.#learnt = { assignment, isTold: assignment.every(({ topicId }) => this.#names.has(topicId)) };
     this.#heartbeats.own(this.#holding.owned(), isNews);
     return changed;
