@@ -1,7 +1,7 @@
 // What a member knows and does when it leads its group: decides for all, remembers what it decided, sees when that is out of date. Knows nothing of requests.
 import type { LogError } from 'distributedlog/protocol';
 import type { Metadata } from '../../metadata.ts';
-import { assignGroup, type GroupMember } from './assign.ts';
+import { assignGroup, type GroupMember, union } from './assign.ts';
 import {
   type ByTopic,
   decodeAssignment,
@@ -31,6 +31,14 @@ export class Leadership {
   watch({ members }: JoinAnswer, metadata: Metadata): void {
     this.#topics = [...new Set(members.flatMap(({ metadata: bytes }) => subscriptionOf(bytes).topics))].sort();
     this.#shape = shapeOf(this.#topics, metadata);
+  }
+  /** What another one decided before, and this one goes on with, may be out of date already. */
+  doubt(metadata: Metadata): void {
+    const had = [...this.#previous.values()].reduce(union, new Map());
+    const isWhole = this.#topics?.every((name) => {
+      return (had.get(name)?.length ?? 0) === (metadata.byName.get(name)?.partitions.length ?? 0);
+    });
+    if (isWhole !== true) this.#shape = 'unknown';
   }
   /** Some topic that somebody subscribes to is not there. */
   isPuzzled(metadata: Metadata): boolean {

@@ -1,4 +1,3 @@
-import { LogError } from 'distributedlog/protocol';
 import type { Assignment, AssignorName } from 'distributedlog/server';
 import { ManualClock } from 'distributedlog/testing';
 import fc from 'fast-check';
@@ -82,90 +81,113 @@ class World {
   }
 }
 
-/** Does as it is told, after a while. */
+/** Does as it is told, after a while; gives up where a real one would begin anew. */
 class Client {
   readonly name: string;
   readonly hands = new Set<string>();
-  readonly member: ClassicMember;
-  fenced: LogError | undefined;
+  member: ClassicMember;
   joined = false;
   topics: readonly string[];
+  readonly #world: World;
+  readonly #assignor: AssignorName;
+  readonly #instanceId: string;
   #owed = 0;
+  /** How often it was told something: only the newest counts. */
+  #turn = 0;
 
-  constructor(world: World, name: string, topics: readonly string[], assignor: AssignorName = 'uniform') {
-    this.name = name;
+  constructor(world: World, topics: readonly string[], assignor: AssignorName) {
+    this.name = `m${world.clients.length}`;
     this.topics = topics;
-    const { clock, random } = world;
-    const lose = () => {
-      this.hands.clear();
-      this.joined = false;
-    };
-    this.member = new ClassicMember({
-      clock,
-      random,
-      topics: world.topics,
-      coordinator: world.coordinator.reach(clock, random, () => world.lossy && random() < 0.15),
-      request: {
-        groupId: 'g',
-        instanceId: hiddenInstanceId(newMemberId(name, random)),
-        memberId: name,
-        wishes: { ...this.#wishes(topics), assignor },
-      },
-      listener: {
-        onAssignment: (assignment) => this.#follow(world, assignment),
-        onFenced: (error) => {
-          this.fenced = error;
-          lose();
-        },
-      },
-    });
+    this.#world = world;
+    this.#assignor = assignor;
+    this.#instanceId = hiddenInstanceId(newMemberId(this.name, world.random));
+    this.member = this.#drive(undefined);
     world.clients.push(this);
-    this.join = async () => {
-      try {
-        const first = await this.member.join();
-        this.joined = true;
-        this.#follow(world, first);
-      } catch (error) {
-        // A new one would be made; here it is given up.
-        this.fenced = LogError.from(error);
-        lose();
-      }
-    };
-    this.update = async (next) => {
-      this.topics = next;
-      try {
-        this.#follow(world, await this.member.update({ ...this.#wishes(next), assignor }));
-      } catch (error) {
-        this.fenced ??= LogError.from(error);
-      }
-    };
-    this.leave = async () => {
-      lose();
-      this.topics = [];
-      await this.member.leave();
-    };
   }
-  readonly join: () => Promise<void>;
-  readonly update: (topics: readonly string[]) => Promise<void>;
-  readonly leave: () => Promise<void>;
 
   get isCalm(): boolean {
     return !this.joined || (this.#owed === 0 && this.member.revoking().length === 0);
   }
 
-  #wishes(topics: readonly string[]) {
-    return { topics, sessionTimeoutMs: 1_000_000, rebalanceTimeoutMs: 900_000, maxPollIntervalMs: 1_000_000 };
+  async join(): Promise<void> {
+    try {
+      const first = await this.member.join();
+      this.joined = true;
+      this.#follow(first);
+    } catch {
+      this.#lose();
+    }
   }
-  #follow(world: World, { memberEpoch, partitions }: Assignment): void {
-    const { clock, random } = world;
+  async update(topics: readonly string[]): Promise<void> {
+    this.topics = topics;
+    const { member } = this;
+    try {
+      const now = await member.update(this.#wishes);
+      if (member === this.member) this.#follow(now);
+    } catch {
+      // It was fenced, has left, or another gateway speaks for it.
+    }
+  }
+  async leave(): Promise<void> {
+    this.#lose();
+    this.topics = [];
+    await this.member.leave();
+  }
+  /** Its gateway is gone without a word, and another one speaks for it. It works on meanwhile. */
+  async takeOver(): Promise<void> {
+    const before = this.member;
+    before.stop();
+    const member = this.#drive(before.memberId);
+    this.member = member;
+    try {
+      const first = await member.join();
+      if (member === this.member) this.#follow(first);
+    } catch {
+      if (member !== this.member) return;
+      // Until its session ends; here at once.
+      await this.#world.coordinator.leave({ memberId: '', instanceId: this.#instanceId });
+      this.#lose();
+    }
+  }
+
+  get #wishes() {
+    const timeouts = { sessionTimeoutMs: 1_000_000, rebalanceTimeoutMs: 900_000, maxPollIntervalMs: 1_000_000 };
+    return { ...timeouts, topics: this.topics, assignor: this.#assignor };
+  }
+  #drive(replaces: string | undefined): ClassicMember {
+    const { clock, random, topics, coordinator } = this.#world;
+    const member: ClassicMember = new ClassicMember({
+      clock,
+      random,
+      topics,
+      coordinator: coordinator.reach(clock, random, () => this.#world.lossy && random() < 0.15),
+      request: { groupId: 'g', instanceId: this.#instanceId, memberId: this.name, replaces, wishes: this.#wishes },
+      listener: {
+        onAssignment: (assignment) => {
+          if (member === this.member) this.#follow(assignment);
+        },
+        onFenced: () => {
+          if (member === this.member) this.#lose();
+        },
+      },
+    });
+    return member;
+  }
+  #lose(): void {
+    this.hands.clear();
+    this.joined = false;
+  }
+  #follow({ memberEpoch, partitions }: Assignment): void {
+    const { clock, random } = this.#world;
     if (!this.joined) return;
     const target = new Set(partitions.flatMap(({ topic, partitions: all }) => all.map((one) => `${topic}/${one}`)));
     for (const key of target) this.hands.add(key);
-    world.judge();
+    this.#world.judge();
     this.#owed++;
+    const turn = ++this.#turn;
     clock.after(random() * 2_000, () => {
       this.#owed--;
-      if (!this.joined || memberEpoch < this.#epoch) return;
+      if (!this.joined || turn < this.#turn) return;
       for (const key of [...this.hands]) if (!target.has(key)) this.hands.delete(key);
       const byTopic = new Map<string, number[]>();
       for (const key of this.hands) {
@@ -175,15 +197,14 @@ class Client {
       const owned = [...byTopic].map(([topic, all]) => ({ topicId: `id-of-${topic}`, partitions: all }));
       this.member.owned(memberEpoch, owned);
     });
-    this.#epoch = memberEpoch;
   }
-  #epoch = 0;
 }
 
 const topicsOf = fc.subarray(['a', 'b'], { minLength: 1 });
 const step = fc.oneof(
   fc.record({ do: fc.constant('join' as const), topics: topicsOf, range: fc.boolean() }),
   fc.record({ do: fc.constant('leave' as const), who: fc.nat(9) }),
+  fc.record({ do: fc.constant('take over' as const), who: fc.nat(9) }),
   fc.record({ do: fc.constant('update' as const), who: fc.nat(9), topics: topicsOf }),
   fc.record({ do: fc.constant('topics' as const), a: fc.integer({ min: 1, max: 6 }) }),
   fc.record({ do: fc.constant('wait' as const), ms: fc.nat(5_000) }),
@@ -207,11 +228,13 @@ describe('members of a classic group, on a way that loses requests and answers',
             const alive = world.clients.filter(({ joined }) => joined);
             const who = 'who' in one ? alive[one.who % Math.max(1, alive.length)] : undefined;
             if (one.do === 'join') {
-              const name = `m${world.clients.length}`;
-              void new Client(world, name, one.topics, mixed && one.range ? 'range' : 'uniform').join();
-            } else if (one.do === 'leave') await who?.leave();
+              void new Client(world, one.topics, mixed && one.range ? 'range' : 'uniform').join();
+            } else if (one.do === 'leave') void who?.leave();
             else if (one.do === 'update') void who?.update(one.topics);
-            else if (one.do === 'topics') {
+            else if (one.do === 'take over') {
+              // While a group rebalances nobody can find out what a member had, and its client may have it in hand.
+              if (world.coordinator.state === 'Stable') void who?.takeOver();
+            } else if (one.do === 'topics') {
               size = Math.max(size, one.a);
               world.setTopics({ a: size, b: 2 });
             }
@@ -224,7 +247,7 @@ describe('members of a classic group, on a way that loses requests and answers',
             wanted.has(topic) ? Array.from({ length: count }, (_, i) => `${topic}/${i}`) : [],
           );
           expect(world.hands()).toEqual(all.sort());
-          for (const client of world.clients) await client.member.leave();
+          for (const { member } of world.clients) await world.clock.run(member.leave());
           await world.clock.tick(1_000);
           expect(world.clock.pending).toBe(0);
         },

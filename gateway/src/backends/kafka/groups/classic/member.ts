@@ -117,7 +117,8 @@ export class ClassicMember implements MemberDriver {
     if (this.#ended) return Promise.reject(gone());
     const differs = !sameWishes(this.#wishes, wishes);
     this.#wishes = wishes;
-    if (!differs && this.#waiters.length === 0) return Promise.resolve(this.#assignment());
+    const isTold = this.#told >= 0 && this.#waiters.length === 0;
+    if (!differs && isTold) return Promise.resolve(this.#assignment());
     return new Promise((resolve, reject) => {
       this.#waiters.push({ resolve, reject });
       this.#joinAgain();
@@ -283,7 +284,7 @@ export class ClassicMember implements MemberDriver {
     return names.map((name) => ({ name, metadata }));
   }
   async #decide(joined: JoinAnswer): Promise<ReturnType<Leadership['decide']>> {
-    const { topics } = this.#options;
+    const { topics, coordinator } = this.#options;
     if (joined.leader !== this.#memberId) {
       this.#leadership.resign();
       return [];
@@ -295,7 +296,12 @@ export class ClassicMember implements MemberDriver {
       this.#mustGoOn();
       this.#leadership.watch(joined, topics.metadata);
     }
-    return joined.skipAssignment ? [] : this.#leadership.decide(joined, topics.metadata);
+    if (!joined.skipAssignment) return this.#leadership.decide(joined, topics.metadata);
+    const group = await coordinator.describe();
+    this.#mustGoOn();
+    if (group !== undefined) this.#leadership.recall(group);
+    this.#leadership.doubt(topics.metadata);
+    return [];
   }
 
   /** What it is given, as the client is to hear it. */
