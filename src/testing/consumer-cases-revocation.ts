@@ -21,10 +21,12 @@ import {
 } from './consumer-case-kit.ts';
 
 const T = at('t');
-/** Two partitions with ten records each. */
-async function filled(world: World): Promise<void> {
+/** The one of two that a second member is given, whoever shares them out. */
+const MOVES = [1];
+/** Two partitions, ten records in each of those named. What only one of them has is what is in hand first, whichever is heard first. */
+async function filled(world: World, partitions: readonly number[] = [0, 1]): Promise<void> {
   await world.topic('t', 2);
-  for (const partition of [0, 1]) {
+  for (const partition of partitions) {
     await world.produce(
       't',
       numbered(10, partition * 10).map((value) => ({ value, partition })),
@@ -42,7 +44,7 @@ export const revocationCases: readonly ConsumerCase[] = [
     ['groups-6', 'subscribing-24'],
     'poll: what moves stays while records are in hand, and goes inside the next poll',
     async (world) => {
-      await filled(world);
+      await filled(world, MOVES);
       const first = await new Member(world, { maxPollRecords: 1 }).join('t');
       await drain(first.consumer, 1);
       const second = new Member(world);
@@ -54,13 +56,14 @@ export const revocationCases: readonly ConsumerCase[] = [
     },
   ),
   consumerCase('groups-7', 'for await: what moves goes when the next record is asked for', async (world) => {
-    await filled(world);
+    await filled(world, MOVES);
     const first = await new Member(world).join('t');
     const iterator = first.consumer[Symbol.asyncIterator]();
     await iterator.next();
     const second = new Member(world);
     await empty(second);
     equal(first.owned.length, 2, 'before the next record is asked for');
+    await world.produce('t', [{ value: 'of the one that stays', partition: 0 }]);
     await iterator.next();
     await shared([first, second], partitionsOf('t', 2));
     await iterator.return?.();
@@ -103,7 +106,7 @@ export const revocationCases: readonly ConsumerCase[] = [
     ['groups-9', 'groups-14', 'commits-15'],
     'a member that does not let go in rebalanceTimeoutMs has lost what it had, and cannot commit it',
     async (world) => {
-      await filled(world);
+      await filled(world, MOVES);
       const first = await new Member(world, { rebalanceTimeoutMs: 300, autoCommit: false, maxPollRecords: 2 }).join(
         't',
       );
