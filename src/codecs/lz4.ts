@@ -6,10 +6,6 @@ const MAGIC = 0x184d2204;
 const BLOCK_BYTES = [65_536, 262_144, 1_048_576, 4_194_304];
 /** In the word before a block: its bytes are not compressed. */
 const PLAIN_BLOCK = 0x8000_0000;
-/** No byte of a block stands for more. */
-const MAX_RATIO = 255;
-/** What is often there to begin with, where the frame does not say. */
-const USUAL_RATIO = 4;
 const MIN_MATCH = 4;
 
 /**
@@ -23,7 +19,8 @@ export function lz4(compressed: Uint8Array, maxBytes: number): Uint8Array {
   const { contentBytes, blockBytes, checksumBytes } = header;
   if (contentBytes !== undefined && contentBytes > maxBytes) throw tooLarge(maxBytes);
   const content = contentBytes ?? Number.POSITIVE_INFINITY;
-  const output = new Output(maxBytes, Math.min(content, compressed.length * USUAL_RATIO));
+  // Room is made for each block when it is known how much it needs.
+  const output = new Output(maxBytes, 0);
   let at = header.end;
   for (;;) {
     if (at + 4 > compressed.length) throw cutShort();
@@ -32,7 +29,11 @@ export function lz4(compressed: Uint8Array, maxBytes: number): Uint8Array {
     if (word === 0) break;
     const size = word & ~PLAIN_BLOCK;
     if (size > compressed.length - at) throw cutShort();
-    const most = Math.min(blockBytes, size * MAX_RATIO, content - output.length);
+    const most = Math.min(
+      blockBytes,
+      content - output.length,
+      word < PLAIN_BLOCK ? blockLength(compressed, at, at + size) : size,
+    );
     if (word < PLAIN_BLOCK) {
       decodeBlock(words, at, at + size, output, most, header.independent ? output.length : 0);
     } else {
@@ -98,6 +99,37 @@ function headerChecksum(view: DataView, start: number, end: number): number {
   hash = Math.imul(hash ^ (hash >>> 15), 0x85ebca77);
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae3d);
   return ((hash ^ (hash >>> 16)) >>> 8) & 255;
+}
+
+/** How many bytes a block has decompressed: a walk over its tokens costs less than room that is not needed. Of a damaged one anything. */
+function blockLength(source: Uint8Array, start: number, end: number): number {
+  let bytes = 0;
+  let at = start;
+  while (at < end) {
+    const token = source[at++] as number;
+    let length = token >>> 4;
+    if (length === 15) {
+      let byte = 255;
+      while (byte === 255 && at < end) {
+        byte = source[at++] as number;
+        length += byte;
+      }
+    }
+    bytes += length;
+    at += length;
+    if (at >= end) break;
+    at += 2;
+    length = token & 15;
+    if (length === 15) {
+      let byte = 255;
+      while (byte === 255 && at < end) {
+        byte = source[at++] as number;
+        length += byte;
+      }
+    }
+    bytes += length + MIN_MATCH;
+  }
+  return bytes;
 }
 
 /** `most`: how many bytes it may have; `reach`: where what it repeats may begin. */
