@@ -20,7 +20,7 @@ import {
   type ListedGroups,
 } from './group-requests.ts';
 import type { HeldMember } from './held-member.ts';
-import { clientIdOf, memberOfHidden } from './identity.ts';
+import { clientIdOf, markOf, memberOfHidden } from './identity.ts';
 import { OFFSET_FETCH } from './offset-requests.ts';
 import type { GroupOffsets } from './offsets.ts';
 
@@ -37,6 +37,8 @@ export type EndsOf = (partitions: readonly { readonly topicId: string; readonly 
 /** A member as its coordinator describes it. */
 export interface KnownMember {
   readonly coordinatorId: string;
+  /** By what it was taken up; '' where that is not known. */
+  readonly mark: string;
   readonly instanceId: string | undefined;
   readonly clientId: string;
   readonly epoch: number;
@@ -240,6 +242,7 @@ function ofConsumers(group: DescribedGroup): KnownGroup {
     assignor: group.assignor,
     members: group.members.map((member) => ({
       coordinatorId: member.memberId,
+      mark: markOf(member.memberId),
       instanceId: member.instanceId ?? undefined,
       clientId: member.clientId,
       epoch: member.memberEpoch,
@@ -264,12 +267,14 @@ function ofClassics(group: ClassicGroup): KnownGroup {
           partitions.map((partition) => ({ topic, partition })),
         ),
       );
+      const [subscription] = readable(() => [decodeSubscription(member.memberMetadata)]);
       return {
         coordinatorId: member.memberId,
+        mark: subscription?.mark ?? '',
         instanceId: member.groupInstanceId ?? undefined,
         clientId: member.clientId,
         epoch: 0,
-        topics: readable(() => [...decodeSubscription(member.memberMetadata).topics]),
+        topics: subscription?.topics ?? [],
         assignment,
         target: assignment,
       };

@@ -13,8 +13,8 @@ export interface HeldMemberOptions {
   readonly instanceId: string;
   /** Its client gave it no instance id. */
   readonly hidden: boolean;
-  /** What its client came with, as other gateways see it from now on. */
-  readonly cameWith: 'good' | 'spent' | 'nothing';
+  /** Its client had no token of it before. */
+  readonly isNew: boolean;
   readonly clientId: string;
   readonly principal: string | undefined;
   readonly wishes: MemberWishes;
@@ -42,14 +42,12 @@ export class HeldMember {
   told: Assignment = { memberEpoch: 0, partitions: [] };
   /** Those that take it up; the newest first, then one whose successor may not have arrived. */
   tokens: readonly string[] = [];
-  #cameWith: HeldMemberOptions['cameWith'];
   #gone = false;
 
   constructor(options: HeldMemberOptions) {
     this.#options = options;
     this.clientId = options.clientId;
     this.wishes = options.wishes;
-    this.#cameWith = options.cameWith;
     this.presence = new Presence(options.clock);
     this.driver = options.drive({
       onAssignment: (assignment) => this.#assigned(assignment),
@@ -75,13 +73,11 @@ export class HeldMember {
   }
   /** Its client may have nothing that takes the member up elsewhere: the answer that brings it may not have reached it. */
   get isUnanswered(): boolean {
-    if (this.tokens.length === 0) return this.#cameWith !== 'good';
-    return this.tokens.length > 1 && this.#cameWith === 'spent';
+    return this.tokens.length === 0 && this.#options.isNew;
   }
   /** The client has shown that it has the newest token. */
   acknowledge(): void {
     this.tokens = this.tokens.slice(0, 1);
-    this.#cameWith = 'good';
   }
   get isGone(): boolean {
     return this.#gone;

@@ -186,10 +186,11 @@ export class Groups implements GroupPort {
 
   #judge(group: KnownGroup | undefined, memberId: string, request: JoinRequest, token: string) {
     const { groupId, instanceId = hiddenInstanceId(memberId), principal } = request;
-    const coordinatorId = group?.members.find((member) => member.instanceId === instanceId)?.coordinatorId;
-    if (group === undefined || coordinatorId === undefined) return { verdict: 'forged', known: undefined } as const;
+    const member = group?.members.find((one) => one.instanceId === instanceId);
+    if (group === undefined || member === undefined) return { verdict: 'forged', known: undefined } as const;
     const subject: TokenSubject = { groupId, memberId, instanceId, principal };
-    const verdict = this.#tokens.check(token, subject, coordinatorId);
+    const { coordinatorId, mark } = member;
+    const verdict = this.#tokens.check(token, subject, coordinatorId, mark);
     return { verdict, known: { coordinatorId, protocol: group.protocol } } as const;
   }
 
@@ -234,8 +235,7 @@ export class Groups implements GroupPort {
       memberId,
       instanceId,
       hidden: request.instanceId === undefined,
-      // Classic coordinators name members themselves.
-      cameWith: replaces === undefined ? 'nothing' : protocol === 'consumer' ? 'good' : 'spent',
+      isNew: replaces === undefined,
       clientId,
       principal,
       wishes: request,

@@ -1,7 +1,7 @@
 // Whom a resume token takes up, and whom not; and what members are called.
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { clientIdOf, hiddenInstanceId, memberOfHidden, newMemberId } from './identity.ts';
+import { clientIdOf, hiddenInstanceId, markOf, memberOfHidden, newMemberId } from './identity.ts';
 import { ResumeTokens, type TokenSubject } from './resume-tokens.ts';
 
 const secret = 'the same on every gateway of this cluster';
@@ -14,13 +14,13 @@ describe('a resume token', () => {
     expect(new Set(tokens).size).toBe(10);
     for (const token of tokens) {
       expect(token).toMatch(/^[\w-]{75}$/);
-      expect(there.check(token, subject, 'life')).toBe('good');
+      expect(there.check(token, subject, 'life', markOf('life'))).toBe('good');
     }
   });
 
   it('is spent as soon as the coordinator calls the member something else', () => {
     const tokens = new ResumeTokens(secret);
-    expect(tokens.check(tokens.issue(subject, 'life'), subject, 'another')).toBe('spent');
+    expect(tokens.check(tokens.issue(subject, 'life'), subject, 'another', markOf('another'))).toBe('spent');
   });
 
   it('is good for whom it took up itself, until another one is used', () => {
@@ -29,12 +29,20 @@ describe('a resume token', () => {
     const first = newMemberId('x', Math.random, here.mark(token));
     const again = newMemberId('x', Math.random, there.mark(token));
     expect([again === first, clientIdOf(first)]).toEqual([false, 'x']);
-    expect([there.check(token, subject, first), there.check(token, subject, again)]).toEqual(['good', 'good']);
+    expect([
+      there.check(token, subject, first, markOf(first)),
+      there.check(token, subject, again, markOf(again)),
+    ]).toEqual(['good', 'good']);
     const successor = here.issue(subject, first);
     const second = newMemberId('x', Math.random, there.mark(successor));
-    expect([there.check(successor, subject, first), there.check(token, subject, second)]).toEqual(['good', 'spent']);
-    expect(there.check(token, subject, newMemberId('x', Math.random))).toBe('spent');
-    expect(there.check(token, { ...subject, memberId: 'n' }, first)).toBe('forged');
+    expect([
+      there.check(successor, subject, first, markOf(first)),
+      there.check(token, subject, second, markOf(second)),
+    ]).toEqual(['good', 'spent']);
+    expect(there.check(token, subject, newMemberId('x', Math.random), markOf(newMemberId('x', Math.random)))).toBe(
+      'spent',
+    );
+    expect(there.check(token, { ...subject, memberId: 'n' }, first, markOf(first))).toBe('forged');
   });
 
   it('is worth nothing for anybody else, nor under another secret', () => {
@@ -48,16 +56,20 @@ describe('a resume token', () => {
       { principal: '' },
       { groupId: 'g","m', memberId: '' },
     ];
-    for (const other of others) expect(tokens.check(token, { ...subject, ...other }, 'life')).toBe('forged');
+    for (const other of others)
+      expect(tokens.check(token, { ...subject, ...other }, 'life', markOf('life'))).toBe('forged');
     for (const tokens of [new ResumeTokens(`${secret}.`), new ResumeTokens(undefined)]) {
-      expect(tokens.check(token, subject, 'life')).toBe('forged');
+      expect(tokens.check(token, subject, 'life', markOf('life'))).toBe('forged');
     }
   });
 
   it('of a process without a secret is good in that process only', () => {
     const [here, there] = [new ResumeTokens(undefined), new ResumeTokens(undefined)];
     const token = here.issue(subject, 'life');
-    expect([here.check(token, subject, 'life'), there.check(token, subject, 'life')]).toEqual(['good', 'forged']);
+    expect([
+      here.check(token, subject, 'life', markOf('life')),
+      there.check(token, subject, 'life', markOf('life')),
+    ]).toEqual(['good', 'forged']);
   });
 
   it('cannot be made up', () => {
@@ -65,15 +77,16 @@ describe('a resume token', () => {
     const good = Buffer.from(tokens.issue(subject, 'life'), 'base64url');
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 80 }), (bytes) => {
-        expect(tokens.check(Buffer.from(bytes).toString('base64url'), subject, 'life')).toBe('forged');
+        expect(tokens.check(Buffer.from(bytes).toString('base64url'), subject, 'life', markOf('life'))).toBe('forged');
       }),
     );
     for (let at = 0; at < good.length; at++) {
       const bent = Buffer.from(good);
       bent[at] = (bent[at] ?? 0) ^ 1;
-      expect(tokens.check(bent.toString('base64url'), subject, 'life')).toBe('forged');
+      expect(tokens.check(bent.toString('base64url'), subject, 'life', markOf('life'))).toBe('forged');
     }
-    for (const text of ['', ' ', '✓', 'a'.repeat(128)]) expect(tokens.check(text, subject, 'life')).toBe('forged');
+    for (const text of ['', ' ', '✓', 'a'.repeat(128)])
+      expect(tokens.check(text, subject, 'life', markOf('life'))).toBe('forged');
   });
 });
 

@@ -1,6 +1,6 @@
 // Secrets by which a client takes its group member up again, also from another gateway that has the same key. Knows nothing of members.
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { MARK_LENGTH, markOf } from './identity.ts';
+import { MARK_LENGTH } from './identity.ts';
 
 const NONCE_BYTES = 16;
 const LIFE_BYTES = 8;
@@ -36,15 +36,15 @@ export class ResumeTokens {
 
   /**
    * `forged`: not one of ours for that subject. `spent`: it was one, before somebody took the member up by another one. Who took it up
-   * by this one may never have heard of it.
+   * by this one (`mark` says so) may never have heard of it.
    */
-  check(token: string, subject: TokenSubject, coordinatorId: string): 'good' | 'spent' | 'forged' {
+  check(token: string, subject: TokenSubject, coordinatorId: string, mark: string): 'good' | 'spent' | 'forged' {
     const bytes = Buffer.from(token, 'base64url');
     const said = bytes.subarray(0, NONCE_BYTES + LIFE_BYTES);
     const [seal, expected] = [bytes.subarray(said.length), this.#seal(subject, said)];
     if (seal.length !== expected.length || !timingSafeEqual(seal, expected)) return 'forged';
     const isOfThisLife = said.subarray(NONCE_BYTES).equals(lifeOf(coordinatorId));
-    return isOfThisLife || markOf(coordinatorId) === this.mark(token) ? 'good' : 'spent';
+    return isOfThisLife || mark === this.mark(token) ? 'good' : 'spent';
   }
 
   #seal({ groupId, memberId, instanceId, principal }: TokenSubject, said: Buffer): Buffer {

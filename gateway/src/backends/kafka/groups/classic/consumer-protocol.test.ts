@@ -58,6 +58,8 @@ describe('the subscription of a classic member', () => {
     fc.assert(
       fc.property(subscription, (said) => {
         expect(decodeSubscription(encodeSubscription(said))).toEqual(said);
+        const marked = { ...said, mark: '00ff00112233aa55' };
+        expect(decodeSubscription(encodeSubscription(marked))).toEqual(marked);
       }),
     );
   });

@@ -1,5 +1,6 @@
 // What members of a classic group say to each other through its coordinator, which does not look inside: subscriptions and assignments, byte for byte as Java's consumers write them. Pure.
 import { LogError } from 'distributedlog/protocol';
+import { MARK_LENGTH } from '../identity.ts';
 
 /** Partition numbers by the name of their topic. */
 export type ByTopic = ReadonlyMap<string, readonly number[]>;
@@ -10,20 +11,26 @@ export interface Subscription {
   readonly owned: ByTopic;
   /** The generation that gave it those; −1: none, or it does not say. */
   readonly generation: number;
+  /** Of a gateway's member: by what it was taken up (16 hexadecimal digits), since its coordinator gives it a name of its own. */
+  readonly mark?: string | undefined;
 }
 
 /** Versions above are read as this one: they only ever add fields at the end. */
 const SUBSCRIPTION_VERSION = 3;
 const ASSIGNMENT_VERSION = 3;
+const GENERATION_BYTES = 4;
+const MARK_BYTES = MARK_LENGTH / 2;
 
-export function encodeSubscription({ topics, owned, generation }: Subscription): Buffer {
+export function encodeSubscription({ topics, owned, generation, mark = '' }: Subscription): Buffer {
   const out = new Bytes();
+  const marked = Buffer.from(mark, 'hex');
   out.int16(SUBSCRIPTION_VERSION);
   out.int32(topics.length);
   for (const topic of topics) out.string(topic);
-  // Cooperative members of versions that had no field for it look for the generation here.
-  out.int32(4);
+  // Cooperative members of versions that had no field for it look for the generation here, and at nothing behind it.
+  out.int32(GENERATION_BYTES + marked.length);
   out.int32(generation);
+  out.raw(marked);
   out.partitions(owned);
   out.int32(generation);
   out.string(null); // rack
@@ -38,8 +45,9 @@ export function decodeSubscription(bytes: Uint8Array): Subscription {
   const userData = from.bytes();
   const owned = version >= 1 ? from.partitions() : new Map<string, number[]>();
   // In version 1 and before, cooperative members have nowhere else to put it.
-  const generation = version >= 2 ? from.int32() : userData?.length === 4 ? userData.readInt32BE(0) : -1;
-  return { topics, owned, generation };
+  const generation = version >= 2 ? from.int32() : userData?.length === GENERATION_BYTES ? userData.readInt32BE(0) : -1;
+  const isMarked = userData?.length === GENERATION_BYTES + MARK_BYTES;
+  return { topics, owned, generation, ...(isMarked ? { mark: userData.toString('hex', GENERATION_BYTES) } : {}) };
 }
 
 export function encodeAssignment(partitions: ByTopic): Buffer {
@@ -70,6 +78,9 @@ class Bytes {
     const part = Buffer.alloc(4);
     part.writeInt32BE(value);
     this.#parts.push(part);
+  }
+  raw(bytes: Buffer): void {
+    this.#parts.push(bytes);
   }
   string(value: string | null): void {
     if (value === null) {

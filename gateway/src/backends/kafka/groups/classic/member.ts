@@ -5,7 +5,7 @@ import { brokerError } from '../../errors.ts';
 import type { Metadata } from '../../metadata.ts';
 import { pause, within } from '../../pause.ts';
 import { Holding, type NamedPartition } from '../holding.ts';
-import { memberOfHidden } from '../identity.ts';
+import { markOf, memberOfHidden } from '../identity.ts';
 import type { DriverContext, DriverListener, DriverRequest, MemberDriver } from '../member-driver.ts';
 import { COOPERATIVE_STICKY, RANGE, union } from './assign.ts';
 import { type ByTopic, decodeAssignment, decodeSubscription, encodeSubscription } from './consumer-protocol.ts';
@@ -278,7 +278,14 @@ export class ClassicMember implements MemberDriver {
   }
   #protocols(): Protocol[] {
     const { topics, assignor } = this.#wishes;
-    const subscription = { topics: sorted(topics), owned: claimsOf(this.#holding), generation: this.#generation };
+    const { memberId, replaces } = this.#options.request;
+    const subscription = {
+      topics: sorted(topics),
+      owned: claimsOf(this.#holding),
+      generation: this.#generation,
+      // The coordinator lets us name nobody: by what it was taken up stands here instead of in the member's name.
+      mark: replaces === undefined ? undefined : markOf(memberId),
+    };
     const metadata = encodeSubscription(subscription);
     const names = assignor === 'range' ? [RANGE, COOPERATIVE_STICKY] : [COOPERATIVE_STICKY];
     return names.map((name) => ({ name, metadata }));
