@@ -7,7 +7,7 @@ import { type BatchHeader, type ErrorCode, LogError } from 'distributedlog/proto
 import type { AppendResult, PartitionRef } from 'distributedlog/server';
 import { checkBatch } from './batch-check.ts';
 import type { Cluster } from './cluster.ts';
-import { brokerError, toLogError } from './errors.ts';
+import { ASK_AGAIN, brokerError, closed, toLogError } from './errors.ts';
 import { PRODUCE, type ProduceAnswer, type ProducedPartition } from './produce-api.ts';
 
 /** Bytes that may wait for all brokers together; more is THROTTLING_QUOTA_EXCEEDED. */
@@ -48,13 +48,7 @@ interface Broker {
 
 /** The batch may go again: to another broker, or to the same one later. */
 const AGAIN: ReadonlySet<ErrorCode> = new Set([
-  'NOT_LEADER_OR_FOLLOWER',
-  'LEADER_NOT_AVAILABLE',
-  'FENCED_LEADER_EPOCH',
-  'UNKNOWN_LEADER_EPOCH',
-  'KAFKA_STORAGE_ERROR',
-  'BROKER_NOT_AVAILABLE',
-  'REQUEST_TIMED_OUT',
+  ...ASK_AGAIN,
   // A broker may not have heard yet of a topic that the cluster has.
   'UNKNOWN_TOPIC_OR_PARTITION',
   'UNKNOWN_TOPIC_ID',
@@ -355,8 +349,4 @@ function outcome(append: Append, error: LogError): LogError {
       cause: error,
     },
   );
-}
-
-function closed(): LogError {
-  return new LogError('BROKER_NOT_AVAILABLE', 'The log is closed.');
 }

@@ -5,7 +5,7 @@ import type { PartitionRef } from 'distributedlog/server';
 import { type ApiFamily, versionsMissing } from './api-family.ts';
 import { FIND_COORDINATOR, METADATA, REQUIRED } from './apis.ts';
 import { BrokerLink, type LinkCounts } from './broker-link.ts';
-import { brokerError, toLogError } from './errors.ts';
+import { brokerError, closed, toLogError } from './errors.ts';
 import { Metadata, type MetadataAnswer, type PartitionMetadata, type TopicMetadata } from './metadata.ts';
 import type { BrokerAddress, KafkaLogSettings } from './options.ts';
 import { pause, within } from './pause.ts';
@@ -368,8 +368,4 @@ export class Cluster {
       link.close();
     }
   }
-}
-
-function closed(): LogError {
-  return new LogError('BROKER_NOT_AVAILABLE', 'The log is closed.');
 }

@@ -91,3 +91,19 @@ function causesOf(error: unknown): string {
 export function fieldOf(value: unknown, key: string): unknown {
   return typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined;
 }
+
+/** Who asked a broker, and met one of these, may ask again: another broker, or the same one a little later. */
+export const ASK_AGAIN: readonly ErrorCode[] = [
+  'NOT_LEADER_OR_FOLLOWER',
+  'LEADER_NOT_AVAILABLE',
+  'FENCED_LEADER_EPOCH',
+  'UNKNOWN_LEADER_EPOCH',
+  'KAFKA_STORAGE_ERROR',
+  'BROKER_NOT_AVAILABLE',
+  'REQUEST_TIMED_OUT',
+];
+
+/** What whoever asks a closed log for anything is told. */
+export function closed(): LogError {
+  return new LogError('BROKER_NOT_AVAILABLE', 'The log is closed.');
+}

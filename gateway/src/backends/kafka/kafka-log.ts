@@ -15,7 +15,7 @@ import type {
 import { Appends } from './appends.ts';
 import { Cluster } from './cluster.ts';
 import { KnownEnds } from './ends.ts';
-import { brokerError } from './errors.ts';
+import { brokerError, closed } from './errors.ts';
 import { KafkaReads } from './fetch/kafka-reads.ts';
 import { type KafkaGroups, kafkaGroups } from './groups/index.ts';
 import { Offsets } from './offsets.ts';
@@ -153,8 +153,4 @@ export class KafkaLog implements Log {
 function safe(producerId: bigint): number {
   if (producerId <= BigInt(Number.MAX_SAFE_INTEGER)) return Number(producerId);
   throw new LogError('UNKNOWN_SERVER_ERROR', `The broker gave the producer id ${producerId}, beyond 2^53 - 1.`);
-}
-
-function closed(): LogError {
-  return new LogError('BROKER_NOT_AVAILABLE', 'The log is closed.');
 }

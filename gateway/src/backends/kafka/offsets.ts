@@ -4,7 +4,7 @@ import { type ErrorCode, type IsolationLevel, LogError } from 'distributedlog/pr
 import type { OffsetAnswer, OffsetQuery, PartitionEnds, PartitionRef } from 'distributedlog/server';
 import { answered, apiFamily, type Send } from './api-family.ts';
 import type { Cluster, Leader } from './cluster.ts';
-import { brokerError, toLogError } from './errors.ts';
+import { ASK_AGAIN, brokerError, toLogError } from './errors.ts';
 import { Metadata } from './metadata.ts';
 import { pause } from './pause.ts';
 
@@ -44,15 +44,7 @@ const LIST_OFFSETS = apiFamily('ListOffsets', listOffsetsV9.api.key, {
 const RETRY_FOR_MS = 5_000;
 const RETRY_MIN_MS = 50;
 const RETRY_MAX_MS = 500;
-const LOOK_AGAIN: ReadonlySet<ErrorCode> = new Set([
-  'NOT_LEADER_OR_FOLLOWER',
-  'LEADER_NOT_AVAILABLE',
-  'FENCED_LEADER_EPOCH',
-  'UNKNOWN_LEADER_EPOCH',
-  'KAFKA_STORAGE_ERROR',
-  'BROKER_NOT_AVAILABLE',
-  'REQUEST_TIMED_OUT',
-]);
+const LOOK_AGAIN: ReadonlySet<ErrorCode> = new Set([...ASK_AGAIN]);
 
 interface Asked {
   readonly index: number;

@@ -2,7 +2,7 @@
 import { type ErrorCode, LogError } from 'distributedlog/protocol';
 import type { PartitionEnds, PartitionRef, ReadRequest, ReadResult } from 'distributedlog/server';
 import type { Cluster, Leader } from '../cluster.ts';
-import { brokerError, toLogError } from '../errors.ts';
+import { ASK_AGAIN, brokerError, closed, toLogError } from '../errors.ts';
 import { Offsets } from '../offsets.ts';
 import { pause, within } from '../pause.ts';
 import { BrokerReads, type FetchLimits, type ReadKind, type ReadsHost } from './broker-reads.ts';
@@ -31,13 +31,7 @@ const RETRY_MIN_MS = 50;
 const RETRY_MAX_MS = 500;
 const CLOSE_SESSIONS_MS = 500;
 const GO_ON: ReadonlySet<ErrorCode> = new Set([
-  'NOT_LEADER_OR_FOLLOWER',
-  'LEADER_NOT_AVAILABLE',
-  'FENCED_LEADER_EPOCH',
-  'UNKNOWN_LEADER_EPOCH',
-  'KAFKA_STORAGE_ERROR',
-  'BROKER_NOT_AVAILABLE',
-  'REQUEST_TIMED_OUT',
+  ...ASK_AGAIN,
   'UNKNOWN_TOPIC_ID',
   'UNKNOWN_TOPIC_OR_PARTITION',
   // Of a broker that failed in a way it did not expect: the next attempt may succeed.
@@ -261,8 +255,4 @@ export class KafkaReads {
     this.#requests++;
     this.#bytes += recordBytes;
   }
-}
-
-function closed(): LogError {
-  return new LogError('BROKER_NOT_AVAILABLE', 'The log is closed.');
 }
